@@ -1,0 +1,104 @@
+/**
+ * Captures packets on one device with tcpdump, with the kernel's time stamps and without losing any. Used by the lab
+ * and the end-to-end tests, the benchmarks and the demo, each of which says how its namespaces are entered.
+ */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { decode } from "./decode";
+import type { DecodeOptions, Packet } from "./decode";
+import { pcapRecords } from "./pcap";
+import type { PacketRecord } from "./pcap";
+
+export interface CaptureOptions extends DecodeOptions {
+  /** Command prefix that enters the namespaces, such as ["ip", "netns", "exec", "lab-1"]. */
+  enter: string[];
+  device: string;
+  /** In tcpdump's own language. */
+  filter?: string;
+}
+
+/** Kernel buffer in KiB: a burst must not cost a packet while the machine is busy. */
+const BUFFER_KIB = 16_384;
+const START_TIMEOUT_MS = 10_000;
+
+export class Capture {
+  private constructor(
+    private readonly options: CaptureOptions,
+    private readonly process: ChildProcess,
+    private readonly directory: string,
+    private readonly stderr: () => string,
+  ) {}
+
+  /** Returns when the kernel has begun to capture. The capture ends with this process at the latest. */
+  static async start(options: CaptureOptions): Promise<Capture> {
+    const directory = mkdtempSync(path.join(tmpdir(), "capture-"));
+    const [command, ...args] = [
+      ...[...options.enter, "setpriv", "--pdeathsig", "KILL"],
+      ...["tcpdump", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root", "-U", "-n", "-s", "0"],
+      ...["-B", String(BUFFER_KIB), "-i", options.device, "-w", path.join(directory, "packets.pcap")],
+      ...(options.filter === undefined ? [] : [options.filter]),
+    ];
+    const child = spawn(command!, args, { stdio: ["ignore", "ignore", "pipe"] });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const capture = new Capture(options, child, directory, () => stderr);
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (!stderr.includes("listening on")) {
+      if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+        await capture.discard();
+        throw new Error(`Capture on ${options.device} did not start: ${command} ${args.join(" ")}: ${stderr.trim()}`);
+      }
+      await sleep(5);
+    }
+    return capture;
+  }
+
+  /** What has been captured so far, undecoded: cheap enough for polling. */
+  records(): PacketRecord[] {
+    return pcapRecords(readFileSync(this.file));
+  }
+
+  get count(): number {
+    return this.records().length;
+  }
+
+  /** What has been captured so far, decoded; the capture goes on. */
+  packets(): Promise<Packet[]> {
+    return decode(this.file, this.options);
+  }
+
+  /** Ends the capture and decodes it; throws if the kernel dropped a packet, because counts would be wrong. */
+  async stop(settleMilliseconds = 200): Promise<Packet[]> {
+    await sleep(settleMilliseconds);
+    await this.end();
+    try {
+      const dropped = Number(/(\d+) packets? dropped by kernel/.exec(this.stderr())?.[1] ?? 0);
+      if (dropped > 0) throw new Error(`The capture on ${this.options.device} lost ${dropped} packets.`);
+      return await decode(this.file, this.options);
+    } finally {
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Ends the capture without looking at it. Harmless after stop. */
+  async discard(): Promise<void> {
+    await this.end();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private get file(): string {
+    return path.join(this.directory, "packets.pcap");
+  }
+
+  private async end(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const exited = once(this.process, "exit");
+    this.process.kill("SIGINT");
+    await exited;
+  }
+}
