@@ -1,0 +1,63 @@
+/** The settings of the controller. Read from process.env once, by pepr.ts, and handed down; nobody else reads the environment. */
+import { randomUUID } from "node:crypto";
+
+export interface Environment {
+  /** Identity in the Lease; the Pod's name. */
+  podName: string;
+  /** Where the operator runs: its Lease, its Service, its certificates. */
+  podNamespace: string;
+  /** Where the node programmers' Jobs are made. */
+  nodesNamespace: string;
+  /** Image of the node programmers; the operator's own. */
+  programmerImage: string;
+  /** How long a programmer stays once its plan is empty. */
+  lingerSeconds: number;
+  /** Plain HTTP: /metrics, /healthz, /readyz. */
+  metricsPort: number;
+  /** Host paths that the Job mounts. */
+  ovsRunDirectory: string;
+  netnsDirectory: string;
+  /** How long a deletion waits for nodes that do not answer. */
+  cleanupDeadlineSeconds: number;
+}
+
+type Variables = Record<string, string | undefined>;
+
+/** Throws with every mistake at once: a wrong setting must stop the start, not the first reconcile. */
+export function readEnvironment(variables: Variables = process.env): Environment {
+  const mistakes: string[] = [];
+  const text = (name: string, fallback?: string): string => {
+    const value = variables[name] ?? fallback;
+    if (value === undefined || value === "") {
+      mistakes.push(`${name} is not set`);
+      return "";
+    }
+    return value;
+  };
+  const integer = (name: string, fallback: number, maximum: number): number => {
+    const value = variables[name];
+    if (value === undefined || value === "") return fallback;
+    const parsed = Number(value);
+    if (!/^\d+$/.test(value) || parsed > maximum)
+      mistakes.push(`${name}="${value}" is not a number from 0 to ${maximum}`);
+    return parsed;
+  };
+  const directory = (name: string, fallback: string): string => {
+    const value = text(name, fallback);
+    if (!value.startsWith("/")) mistakes.push(`${name}="${value}" is not an absolute path`);
+    return value;
+  };
+  const environment: Environment = {
+    podName: text("POD_NAME", `controller-${randomUUID().slice(0, 8)}`),
+    podNamespace: text("POD_NAMESPACE", "ovs-traffic-control"),
+    nodesNamespace: text("NODES_NAMESPACE", "ovs-traffic-control-nodes"),
+    programmerImage: text("PROGRAMMER_IMAGE"),
+    lingerSeconds: integer("LINGER_SECONDS", 300, 86_400),
+    metricsPort: integer("METRICS_PORT", 8080, 65_535),
+    ovsRunDirectory: directory("OVS_RUNDIR", "/run/openvswitch"),
+    netnsDirectory: directory("NETNS_DIR", "/run/netns"),
+    cleanupDeadlineSeconds: integer("CLEANUP_DEADLINE_SECONDS", 60, 3_600),
+  };
+  if (mistakes.length > 0) throw new Error(`The environment of the controller is wrong: ${mistakes.join("; ")}.`);
+  return environment;
+}

@@ -1,0 +1,145 @@
+/**
+ * Leader election through a Lease with client-go's timing: whoever holds it renews every 2 s, gives up after 10 s without success, and
+ * others take it after 15 s without renewal. Writes are guarded by resourceVersion, so two candidates never both succeed.
+ */
+import type { Clock } from "./clock";
+import { sleep } from "./clock";
+import type { KubernetesApi } from "./client";
+import type { Logger } from "./log";
+import type { EngineMetrics } from "./metrics";
+import { RESOURCES } from "./resource";
+
+const LEASE_SECONDS = 15;
+const RENEW_DEADLINE_MS = 10_000;
+const RETRY_MS = 2_000;
+
+interface Lease {
+  metadata: { resourceVersion: string };
+  spec?: {
+    holderIdentity?: string;
+    leaseDurationSeconds?: number;
+    acquireTime?: string;
+    renewTime?: string;
+    leaseTransitions?: number;
+  };
+}
+
+export interface LeaderElectionOptions {
+  /** Not fenced: it writes the Lease before it leads. */
+  api: KubernetesApi;
+  namespace: string;
+  name: string;
+  identity: string;
+  clock: Clock;
+  metrics: EngineMetrics;
+  log: Logger;
+}
+
+export class LeaderElection {
+  private readonly stopping = new AbortController();
+  /** The Lease as last seen, and when it last changed by our own clock: other machines' clocks are not trusted. */
+  private observed: { version: string; lease: Lease; at: number } | undefined;
+  private renewedAt: number | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(private readonly options: LeaderElectionOptions) {}
+
+  /** The fence: true only while nobody else can hold the Lease. */
+  isLeading = (): boolean =>
+    this.renewedAt !== undefined && this.options.clock.monotonic() - this.renewedAt < RENEW_DEADLINE_MS;
+
+  /** Calls back once when the Lease is won and once if it is lost afterwards. */
+  start(callbacks: { onStartedLeading: () => void; onStoppedLeading: () => void }): void {
+    this.running ??= this.run(callbacks);
+  }
+
+  /** Stops and, if leading, releases the Lease, so that a standby takes over at once. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+    const held = this.observed;
+    if (!this.isLeading() || held === undefined) return;
+    this.renewedAt = undefined;
+    const released = { ...held.lease, spec: { ...held.lease.spec, holderIdentity: "", leaseDurationSeconds: 1 } };
+    await this.options.api.replace<Lease>(this.path(), released);
+  }
+
+  private async run(callbacks: { onStartedLeading: () => void; onStoppedLeading: () => void }): Promise<void> {
+    const { clock, metrics, name, log, identity } = this.options;
+    const { signal } = this.stopping;
+    metrics.leader.set({ name }, 0);
+    while (!signal.aborted && !(await this.tryAcquireOrRenew()))
+      await sleep(clock, RETRY_MS * (1 + Math.random() * 0.2), signal);
+    if (signal.aborted) return;
+    log.info({ identity, lease: name }, "leading");
+    metrics.leader.set({ name }, 1);
+    callbacks.onStartedLeading();
+    while (!signal.aborted) {
+      await sleep(clock, RETRY_MS, signal);
+      if (signal.aborted) return;
+      await this.tryAcquireOrRenew();
+      if (this.isLeading()) continue;
+      metrics.leader.set({ name }, 0);
+      log.error({ identity, lease: name }, "lost the Lease");
+      callbacks.onStoppedLeading();
+      return;
+    }
+  }
+
+  private async tryAcquireOrRenew(): Promise<boolean> {
+    const { api, clock, identity } = this.options;
+    const asked = clock.monotonic();
+    const current = await api.get<Lease>(this.path());
+    if (!current.ok && current.code !== 404) {
+      this.options.log.warn({ failure: current }, "cannot read the Lease");
+      return false;
+    }
+    const lease = current.ok ? current.value : undefined;
+    this.observe(lease);
+    const holder = lease?.spec?.holderIdentity ?? "";
+    if (holder !== "" && holder !== identity) {
+      // Somebody else has taken it while we believed to lead.
+      this.renewedAt = undefined;
+      if (!this.hasExpired()) return false;
+    }
+    const time = new Date(clock.now()).toISOString().replace("Z", "000Z");
+    const isOurs = holder === identity;
+    const spec = {
+      holderIdentity: identity,
+      leaseDurationSeconds: LEASE_SECONDS,
+      acquireTime: isOurs ? lease?.spec?.acquireTime : time,
+      renewTime: time,
+      leaseTransitions: (lease?.spec?.leaseTransitions ?? 0) + (isOurs ? 0 : 1),
+    };
+    const { namespace, name } = this.options;
+    const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { namespace, name }, spec };
+    const written =
+      lease === undefined
+        ? await api.create<Lease>({ resource: RESOURCES.leases, namespace }, body)
+        : await api.replace<Lease>(this.path(), { ...body, metadata: lease.metadata });
+    if (!written.ok) {
+      this.options.log.warn({ failure: written }, "cannot write the Lease");
+      return false;
+    }
+    this.observe(written.value);
+    // Counted from before the request: the Lease may have been renewed at any moment since.
+    this.renewedAt = asked;
+    return true;
+  }
+
+  private observe(lease: Lease | undefined): void {
+    const version = lease?.metadata.resourceVersion;
+    if (lease === undefined || version === undefined) this.observed = undefined;
+    else if (this.observed?.version !== version) this.observed = { version, lease, at: this.options.clock.monotonic() };
+  }
+
+  private hasExpired(): boolean {
+    if (this.observed === undefined) return true;
+    const seconds = this.observed.lease.spec?.leaseDurationSeconds ?? LEASE_SECONDS;
+    return this.options.clock.monotonic() - this.observed.at > seconds * 1000;
+  }
+
+  private path(): { resource: typeof RESOURCES.leases; namespace: string; name: string } {
+    return { resource: RESOURCES.leases, namespace: this.options.namespace, name: this.options.name };
+  }
+}
