@@ -1,0 +1,15 @@
+/**
+ * The rules of a TrafficControl as pure functions: any JSON in, all mistakes or warnings out. Called by the admission
+ * callbacks; they say what the CEL rules of crds/trafficcontrols.yaml say, all at once and with suggestions.
+ */
+import type { Mistake } from "./mistake";
+import { trafficControl } from "./spec";
+
+export { format, type Mistake, type MistakeKind } from "./mistake";
+export { MESSAGES } from "./messages";
+export { formatWarning, warnings, type Warning, type WarningCode } from "./warning";
+
+/** Everything that is wrong with this one object. Never throws, whatever it is given. */
+export function mistakes(object: unknown): Mistake[] {
+  return trafficControl({ path: "", value: object }).map((found) => ({ ...found, path: found.path.slice(1) }));
+}
