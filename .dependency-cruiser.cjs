@@ -1,11 +1,19 @@
-/** The one-way flow of the rooms (docs/architecture.md): capabilities → api, engine; node-programmer → ovs-ofctl-wrapper, api. */
+/**
+ * The one-way flow of the rooms (docs/architecture.md): capabilities → api, engine; node-programmer → ovs-ofctl-wrapper,
+ * api. test/unit/gate/rooms.test.ts shows for each rule what it forbids and what it lets through.
+ */
 const room = (name) => `^capabilities/${name}/`;
+const product = "^(capabilities|packages|pepr\\.ts)";
+const kubernetes = "node_modules/(@kubernetes/|kubernetes-fluent-client/|pepr/)";
+
+/** A room's modules import themselves and what is listed, nothing else of this repository. */
 const only = (name, from, allowed) => ({
   name,
   severity: "error",
   from: { path: from },
   to: { path: "^(capabilities|packages|hack|test|pepr\\.ts)", pathNot: [from, ...allowed] },
 });
+
 module.exports = {
   forbidden: [
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
@@ -15,44 +23,85 @@ module.exports = {
       from: { orphan: true, path: "^(capabilities|packages)", pathNot: "\\.d\\.ts$|metadata\\.ts$" },
       to: {},
     },
+    {
+      name: "no-unresolvable",
+      comment: "A rule cannot judge an import that leads nowhere",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
     only("api-depends-on-nothing", room("api"), []),
     only("engine-knows-no-room", room("engine"), [room("api")]),
-    only("selection-is-pure", room("selection"), [room("api")]),
-    only("planning-is-pure", room("planning"), [room("api"), room("selection")]),
+    only("selection-uses-api", room("selection"), [room("api")]),
+    only("planning-uses-api-and-selection", room("planning"), [room("api"), room("selection")]),
     only("admission-uses-api-and-engine", room("admission"), [room("api"), room("engine")]),
-    only("delivery-uses-api-and-engine", room("delivery"), [room("api"), room("engine"), room("planning")]),
-    only("reporting-uses-api-and-engine", room("reporting"), [room("api"), room("engine"), room("planning")]),
-    only("wrapper-knows-no-kubernetes", "^packages/ovs-ofctl-wrapper/", []),
-    only("programmer-knows-no-controller", "^packages/node-programmer/", [
-      "^packages/ovs-ofctl-wrapper/src/index\\.ts",
-      room("api"),
-    ]),
+    only("delivery-uses-api-engine-and-planning", room("delivery"), [room("api"), room("engine"), room("planning")]),
+    only("reporting-uses-api-engine-and-planning", room("reporting"), [room("api"), room("engine"), room("planning")]),
+    only("wrapper-knows-nothing-of-us", "^packages/ovs-ofctl-wrapper/", []),
+    only("programmer-knows-no-controller", "^packages/node-programmer/", ["^packages/ovs-ofctl-wrapper/", room("api")]),
+    {
+      name: "wrapper-knows-no-kubernetes",
+      severity: "error",
+      from: { path: "^packages/ovs-ofctl-wrapper/" },
+      to: { path: kubernetes },
+    },
+    {
+      name: "pure-rooms-have-no-effects",
+      comment: "Selection and planning take values and return values; hashing and comparing are no effects",
+      severity: "error",
+      from: { path: "^capabilities/(selection|planning|api)/" },
+      to: { dependencyTypes: ["core"], pathNot: "^(node:)?(crypto|util|assert|net)$" },
+    },
+    {
+      name: "pure-rooms-know-no-client",
+      severity: "error",
+      from: { path: "^capabilities/(selection|planning|api)/" },
+      to: { path: kubernetes, dependencyTypesNot: ["type-only"] },
+    },
     {
       name: "doors",
       comment: "A room is entered through its index.ts",
       severity: "error",
-      from: { path: "^(capabilities/([^/]+)/|packages/([^/]+)/)" },
+      from: { path: "^(?:(capabilities|hack)/([^/]+)/|packages/([^/]+)/)" },
       to: {
-        path: "^(capabilities/[^/]+/|packages/[^/]+/)",
-        pathNot: ["^capabilities/$2/", "^packages/$3/", "/index\\.ts$"],
+        path: "^(capabilities|hack|packages)/[^/]+/",
+        pathNot: [
+          "^$1/$2/",
+          "^packages/$3/",
+          "^(capabilities|hack)/[^/]+/index\\.ts$",
+          "^packages/[^/]+/src/index\\.ts$",
+        ],
       },
     },
     {
-      name: "product-not-on-tools",
+      name: "doors-for-the-entry",
+      comment: "pepr.ts and the table of contents use the doors too",
       severity: "error",
-      from: { path: "^(capabilities|packages|pepr\\.ts)" },
-      to: { path: "^(hack|test)/" },
+      from: { path: "^(pepr\\.ts|capabilities/[^/]+\\.ts)$" },
+      to: {
+        path: "^(capabilities|packages)/[^/]+/",
+        pathNot: ["^capabilities/[^/]+/index\\.ts$", "^packages/[^/]+/src/index\\.ts$"],
+      },
+    },
+    { name: "product-not-on-tools", severity: "error", from: { path: product }, to: { path: "^(hack|test)/" } },
+    {
+      name: "product-not-on-dev-dependencies",
+      severity: "error",
+      from: { path: product },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     },
   ],
   options: {
     doNotFollow: { path: "node_modules" },
     exclude: { path: "/generated/" },
     tsPreCompilationDeps: true,
+    combinedDependencies: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
-      conditionNames: ["import", "default"],
-      extensions: [".ts", ".js", ".mjs"],
+      conditionNames: ["import", "default", "types"],
+      extensions: [".ts", ".js", ".mjs", ".cjs", ".json", ".d.ts"],
+      mainFields: ["module", "main", "types", "typings"],
     },
   },
 };

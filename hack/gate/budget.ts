@@ -1,0 +1,31 @@
+/** How long the gate may take: the one place where that is decided. Used by main.ts. */
+
+/** Minutes for everything, and for each suite, in the order in which they run. */
+interface Budget {
+  total: number;
+  suites: Record<SuiteName, number>;
+}
+
+export type SuiteName = "lint" | "unit" | "lab" | "e2e";
+
+/** `npm test`. The e2e suite's share contains what is left of the builds when its turn comes, the cluster and the deployment. */
+const NORMAL: Budget = { total: 20, suites: { lint: 2.5, unit: 1.5, lab: 4, e2e: 12 } };
+
+/** `npm run test:long`. */
+const LONG: Budget = { total: 180, suites: { lint: 2.5, unit: 5, lab: 60, e2e: 112.5 } };
+
+/**
+ * The budget of this run. A suite that exceeds its share is only said to; once the total is used up, the running suite
+ * is ended and counts as failed, so that a hang never lasts. GATE_MINUTES stretches everything on a slow machine.
+ */
+export function budget(long: boolean, minutes: string | undefined): Budget {
+  const base = long ? LONG : NORMAL;
+  const wanted = Number(minutes ?? base.total);
+  if (!(wanted > 0)) throw new Error(`GATE_MINUTES is "${minutes ?? ""}": write a number of minutes, such as 40.`);
+  const factor = wanted / base.total;
+  const stretch = (name: SuiteName): number => base.suites[name] * factor;
+  return {
+    total: wanted,
+    suites: { lint: stretch("lint"), unit: stretch("unit"), lab: stretch("lab"), e2e: stretch("e2e") },
+  };
+}

@@ -1,0 +1,32 @@
+/** The suites of the gate, in the order in which they run. Called by main.ts. */
+import type { SuiteName } from "./budget";
+import { run } from "./child";
+import { lint } from "./lint";
+import { mocha } from "./mocha";
+import type { Report } from "./report";
+
+export interface Context {
+  /** Aborted by Ctrl-C and when the budget is used up. */
+  signal: AbortSignal;
+  print: (line: string) => void;
+  grep: string | undefined;
+  /** `npm run test:long`. */
+  long: boolean;
+}
+
+export interface Suite {
+  name: SuiteName;
+  run: (context: Context) => Promise<Report>;
+}
+
+export const suites: Suite[] = [
+  { name: "lint", run: async ({ signal, print }) => ({ tally: await lint(signal, print) }) },
+  { name: "unit", run: (context) => mochaHere("test/unit/.mocharc.json", context) },
+  { name: "lab", run: (context) => mochaHere("test/lab/.mocharc.json", context) },
+];
+
+function mochaHere(config: string, { signal, grep, long }: Context): Promise<Report> {
+  return mocha(config, grep, (args) =>
+    run(process.execPath, args, { signal, output: "show", env: long ? { LONG: "1" } : {} }),
+  );
+}
