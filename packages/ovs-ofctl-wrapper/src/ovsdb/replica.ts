@@ -1,0 +1,79 @@
+/** A local copy of chosen tables and columns, kept up to date by the server. Made by Ovsdb.monitor. */
+import { fromWire } from "./values";
+import type { ColumnShape, Value, Wire } from "./values";
+import type { SelectedRow, Selection, TableName } from "./tables";
+
+/** One changed row. `before` is undefined for a new row, `after` for a deleted one. */
+export interface RowChange<S extends Selection, T extends TableName = TableName> {
+  table: T;
+  uuid: string;
+  before: SelectedRow<S, T> | undefined;
+  after: SelectedRow<S, T> | undefined;
+}
+
+/** `table-updates` of RFC 7047, section 4.1.6. `old` holds only the changed columns, `new` all of them. */
+export type TableUpdates = Record<string, Record<string, { old?: Record<string, Wire>; new?: Record<string, Wire> }>>;
+
+type AnyRow = { uuid: string } & Record<string, Value>;
+
+export class Replica<S extends Selection> {
+  private readonly tables = new Map<string, Map<string, AnyRow>>();
+
+  /** Use Ovsdb.monitor. */
+  constructor(
+    readonly selection: S,
+    private readonly shape: (table: string, column: string) => ColumnShape,
+  ) {
+    for (const table of Object.keys(selection)) this.tables.set(table, new Map());
+  }
+
+  /** Rows of a table by UUID. The map changes as the database does; a row object is replaced, never changed. */
+  rows<T extends TableName & keyof S>(table: T): ReadonlyMap<string, SelectedRow<S, T>> {
+    return this.tables.get(table) as unknown as ReadonlyMap<string, SelectedRow<S, T>>;
+  }
+
+  /** The first row whose column has this value, by a look at all rows. */
+  find<T extends TableName & keyof S>(
+    table: T,
+    test: (row: SelectedRow<S, T>) => boolean,
+  ): SelectedRow<S, T> | undefined {
+    for (const row of this.rows(table).values()) if (test(row)) return row;
+    return undefined;
+  }
+
+  /** Applies an update and returns what changed. `complete`: the update is the whole state, rows not in it are gone. */
+  apply(updates: TableUpdates, complete = false): RowChange<S>[] {
+    const changes: RowChange<S>[] = [];
+    for (const [table, rows] of this.tables) {
+      const update = updates[table] ?? {};
+      if (complete) for (const id of rows.keys()) if (!(id in update)) this.set(changes, table, rows, id, undefined);
+      for (const [id, { new: after }] of Object.entries(update))
+        this.set(changes, table, rows, id, after && this.row(table, id, after));
+    }
+    return changes;
+  }
+
+  private set(
+    changes: RowChange<S>[],
+    table: string,
+    rows: Map<string, AnyRow>,
+    id: string,
+    after: AnyRow | undefined,
+  ): void {
+    const before = rows.get(id);
+    if (before && after && JSON.stringify(plain(before)) === JSON.stringify(plain(after))) return;
+    if (after) rows.set(id, after);
+    else rows.delete(id);
+    changes.push({ table, uuid: id, before, after } as unknown as RowChange<S>);
+  }
+
+  private row(table: string, id: string, columns: Record<string, Wire>): AnyRow {
+    const row: AnyRow = { uuid: id };
+    for (const [column, wire] of Object.entries(columns)) row[column] = fromWire(wire, this.shape(table, column));
+    return row;
+  }
+}
+
+function plain(row: AnyRow): unknown {
+  return Object.entries(row).map(([key, value]) => [key, value instanceof Map ? [...value] : value]);
+}
