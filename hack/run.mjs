@@ -2,7 +2,7 @@
  * What every npm script starts: checks Node, installs the npm packages if the lock file has changed, generates the API
  * types, then hands over to the program named by the first argument. Plain JavaScript, because nothing is installed yet.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -33,17 +33,32 @@ process.chdir(root);
 install();
 generate();
 for (const command of programs[name]) {
-  const { status, signal } = spawnSync(process.execPath, [...command, ...args], { stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? (signal ? 130 : 1));
+  const status = await hand(process.execPath, [...command, ...args]);
+  if (status !== 0) process.exit(status);
 }
 
+/** Runs a program on our terminal. It gets our signals, and we outlive it, so that it can clean up before npm returns. */
+function hand(command, commandArgs) {
+  const child = spawn(command, commandArgs, { stdio: "inherit" });
+  const forward = (signal) => child.kill(signal);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, forward);
+  return new Promise((resolve) => {
+    child.once("error", (error) => fail(`${command} ${commandArgs.join(" ")} failed: ${error.message}.`));
+    child.once("close", (status, signal) => resolve(status ?? (signal ? 130 : 1)));
+  });
+}
+
+/** npm writes what it has installed into a lock file of its own, at the end; ours may name packages for other platforms. */
 function install() {
-  const stamp = "node_modules/.installed";
-  const wanted = hashOf("package-lock.json");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  const hidden = "node_modules/.package-lock.json";
+  const have = existsSync(hidden) ? JSON.parse(readFileSync(hidden, "utf8")).packages : {};
+  const missing = Object.entries(JSON.parse(readFileSync("package-lock.json", "utf8")).packages).filter(
+    ([place, { version, optional }]) =>
+      place.includes("node_modules/") && (have[place] ? have[place].version !== version : !optional),
+  );
+  if (missing.length === 0) return;
   console.error("Installing the npm packages…");
   run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-  writeFileSync(stamp, wanted);
 }
 
 function generate() {
