@@ -274,7 +274,7 @@ function canonicalLearn(text: string): string {
     const option =
       /^(table|priority|cookie|idle_timeout|hard_timeout|fin_idle_timeout|fin_hard_timeout|limit)=(\w+)$/.exec(part);
     const number = option && toNumber(option[2]!);
-    if (option && number !== null) options.push(`${option[1]!}=${hex(number!)}`);
+    if (option && number !== null) options.push(`${option[1]!}=${hex(number)}`);
     else if (/^(send_flow_rem|delete_learned|result_dst=.*)$/.test(part)) options.push(part);
     else specs.push(part);
   }

@@ -97,11 +97,12 @@ export async function createPort(
   const done = await db.transactAndWait(operations);
   if (!done.ok) {
     const { error } = done;
-    if (/^wait (Port|Interface)/.test(error.message)) return fail(command, `there is a port ${name} already`, error);
+    const more = { stderr: error.stderr };
+    if (/^wait (Port|Interface)/.test(error.message)) return fail(command, `there is a port ${name} already`, more);
     if (error.message.startsWith("wait Bridge")) {
       const bridges = await db.transact([{ op: "select", table: "Bridge", where: [["name", "==", bridge]] }]);
       const missing = bridges.ok && bridges.value[0]?.rows?.length === 0;
-      return fail(command, missing ? `there is no bridge ${bridge}` : `there is a bridge ${name}`, error);
+      return fail(command, missing ? `there is no bridge ${bridge}` : `there is a bridge ${name}`, more);
     }
     return { ok: false, error: { ...error, command } };
   }
@@ -143,7 +144,7 @@ export async function deletePort(
   if (!found.ok) return found;
   const row = found.value[0]?.rows?.[0];
   if (!row) return ok(undefined);
-  const id = String(fromWire(row["_uuid"]!, "scalar"));
+  const id = fromWire(row["_uuid"]!, "scalar") as string;
   const ids = fromWire(row["external_ids"]!, "map") as Map<string, string>;
   for (const [key, value] of Object.entries(externalIds))
     if (ids.get(key) !== value)
