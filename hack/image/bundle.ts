@@ -1,0 +1,40 @@
+/**
+ * Bundles the two programs of the image with esbuild. Called by the image build and by `npm run image -- --bundle-only`.
+ * Why not `pepr build`: docs/decisions/0001-own-bundle.md.
+ */
+import { build } from "esbuild";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+export const REPOSITORY = path.join(import.meta.dirname, "../..");
+export const DIST = path.join(REPOSITORY, "dist");
+
+const PROGRAMS = { main: "pepr.ts", "node-programmer": "packages/node-programmer/src/main.ts" };
+
+/** Bundled CommonJS modules (express, pino) call require(), which an ES module does not have. */
+const REQUIRE = `import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);`;
+
+/** Fills dist/ anew. Everything is bundled: the image has no node_modules. Returns the files' contents by name. */
+export async function bundle(): Promise<Record<string, Buffer>> {
+  await rm(DIST, { recursive: true, force: true });
+  await build({
+    absWorkingDir: REPOSITORY,
+    entryPoints: PROGRAMS,
+    outdir: DIST,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    banner: { js: REQUIRE },
+    // Not the identifiers: kubernetes-fluent-client looks up a kind by the name of its class.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    logLevel: "error",
+  });
+  await writeFile(path.join(DIST, "package.json"), `{ "type": "module" }\n`);
+  const files = [...Object.keys(PROGRAMS).map((name) => `${name}.js`), "package.json"];
+  return Object.fromEntries(
+    await Promise.all(files.map(async (name) => [name, await readFile(path.join(DIST, name))] as const)),
+  );
+}
