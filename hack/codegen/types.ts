@@ -30,7 +30,7 @@ for (const file of await readdir(path.join(root, "crds"))) {
 /** Kubernetes prunes unknown fields, so no generated type has an index signature. JSON Schema's own keywords only. */
 function close(schema: JSONSchema): void {
   delete schema.title;
-  for (const key of Object.keys(schema)) if (key.startsWith("x-kubernetes-")) delete schema[key];
+  for (const key of Object.keys(schema)) if (key.startsWith("x-kubernetes-")) Reflect.deleteProperty(schema, key);
   for (const child of Object.values(schema.properties ?? {})) close(child);
   if (schema.items && !Array.isArray(schema.items)) close(schema.items);
 }
