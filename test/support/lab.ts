@@ -1,0 +1,196 @@
+/**
+ * A lab without Kubernetes: nodes, Pods and a collector as network namespaces with real Open vSwitch on the userspace
+ * datapath, without an uplink. Up in about a second. Used by test/lab; needs root, Open vSwitch, tcpdump, tshark, ping.
+ *
+ * ```
+ *  collector ──┐                       underlay 172.31.0.0/24, fd31::/64
+ *  n1: eth0 ── ul0 ── n2: eth0         (br-phy of each node holds its address)
+ *  n1: eth1 ── l20 ── n2: eth1         the Pods' network, br-int of each node: 10.9.0.0/24, fd09::/64
+ * ```
+ */
+import { access } from "node:fs/promises";
+import path from "node:path";
+import { Capture } from "./lab/capture";
+import { attempt, ip, run, within } from "./lab/command";
+import { LabNode } from "./lab/node";
+import { claim, vacate, vacateOrphans } from "./lab/place";
+import type { Place } from "./lab/place";
+import { LabPod } from "./lab/pod";
+
+export { Capture } from "./lab/capture";
+export type { Packet, Tunnel } from "./lab/decode";
+export { LabNode } from "./lab/node";
+export type { PingResult } from "./lab/ping";
+export { LabPod } from "./lab/pod";
+
+interface Layout {
+  /** Names of nodes → names of their Pods. */
+  nodes: Readonly<Record<string, readonly string[]>>;
+}
+
+const COLLECTOR = { address: "172.31.0.200", address6: "fd31::c8" };
+/** Offloads hand Open vSwitch's userspace datapath frames without checksums or beyond the MTU. */
+const OFFLOADS = ["tx", "off", "tso", "off", "gso", "off", "gro", "off"];
+const SYSCTLS = ["accept_ra=0", "router_solicitations=0", "accept_dad=0"].map(
+  (each) => `net.ipv6.conf.default.${each}`,
+);
+
+export class Lab {
+  /** The collector's addresses on the underlay. */
+  readonly collector = COLLECTOR;
+  private readonly nodes = new Map<string, LabNode>();
+  private readonly pods = new Map<string, LabPod>();
+  private captures = 0;
+  private readonly atExit = (): void => {
+    vacate(this.place);
+  };
+
+  private constructor(private readonly place: Place) {}
+
+  /** Builds a lab. Cleans up what crashed runs have left before, and itself if it fails. */
+  static async up(layout: Layout): Promise<Lab> {
+    await checkPrerequisites();
+    vacateOrphans();
+    const lab = new Lab(claim());
+    process.once("exit", lab.atExit);
+    try {
+      await lab.build(layout);
+    } catch (error) {
+      lab.down();
+      throw error;
+    }
+    return lab;
+  }
+
+  node(name: string): LabNode {
+    return found(this.nodes.get(name), "node", name);
+  }
+
+  pod(name: string): LabPod {
+    return found(this.pods.get(name), "Pod", name);
+  }
+
+  /** Name of the collector's network namespace; its device is eth0. */
+  get collectorNamespace(): string {
+    return this.namespace("col");
+  }
+
+  /** Catches packets on a device of a node, a Pod or a namespace by name. */
+  capture(where: LabNode | LabPod | string, device: string, filter = ""): Promise<Capture> {
+    const namespace = typeof where === "string" ? where : where.namespace;
+    return Capture.start(namespace, device, path.join(this.place.directory, `${this.captures++}.pcap`), filter);
+  }
+
+  /** What arrives at the collector in tunnels; its own ICMP errors, which quote them, are left out. */
+  captureTunnels(): Promise<Capture> {
+    const tunnels = "udp or ip proto 47 or ip6 proto 47";
+    return this.capture(this.collectorNamespace, "eth0", `inbound and ( ${tunnels} )`);
+  }
+
+  /** Ends everything. */
+  down(): void {
+    process.removeListener("exit", this.atExit);
+    vacate(this.place);
+  }
+
+  private namespace(name: string): string {
+    return `${this.place.prefix}-${name}`;
+  }
+
+  private async build({ nodes }: Layout): Promise<void> {
+    const underlay = this.namespace("ul");
+    const collector = this.namespace("col");
+    for (const [name, podNames] of Object.entries(nodes)) {
+      const node = new LabNode(name, this.namespace(name), this.place.directory, this.nodes.size + 1);
+      this.nodes.set(name, node);
+      for (const pod of podNames)
+        this.pods.set(pod, new LabPod(pod, node, this.namespace(`p-${pod}`), this.pods.size + 11));
+    }
+    const namespaces = [
+      underlay,
+      collector,
+      ...[...this.nodes.values(), ...this.pods.values()].map((x) => x.namespace),
+    ];
+    await ip(
+      "",
+      namespaces.map((name) => `netns add ${name}`),
+    );
+    await Promise.all(namespaces.map((name) => run("ip", within(name, "sysctl", ["-qw", ...SYSCTLS]))));
+    await ip(underlay, ["link add ul0 type bridge mcast_snooping 0", "link add l20 type bridge mcast_snooping 0"]);
+    await ip(underlay, ["link set ul0 up", "link set l20 up"]);
+    await this.cable(collector, "eth0", underlay, "ucol", "ul0");
+    await ip(collector, [
+      `addr add ${COLLECTOR.address}/24 dev eth0`,
+      `addr add ${COLLECTOR.address6}/64 dev eth0 nodad`,
+    ]);
+    await Promise.all([...this.nodes.values()].map((node) => this.buildNode(node, underlay)));
+  }
+
+  private async buildNode(node: LabNode, underlay: string): Promise<void> {
+    await this.cable(node.namespace, "eth0", underlay, `u${node.name}`, "ul0");
+    await this.cable(node.namespace, "eth1", underlay, `l${node.name}`, "l20");
+    await node.start();
+    const pods = [...this.pods.values()].filter((pod) => pod.node === node);
+    await Promise.all(pods.map((pod) => this.buildPod(pod)));
+    await node.vsctl(...pods.flatMap((pod) => ["--", ...pod.attach()]));
+  }
+
+  private async buildPod(pod: LabPod): Promise<void> {
+    await this.cable(pod.namespace, "eth0", pod.node.namespace, pod.port);
+    await ip(pod.namespace, [
+      "link set eth0 down",
+      `link set eth0 address ${pod.mac}`,
+      "link set eth0 up",
+      `addr add ${pod.address}/24 dev eth0`,
+      `addr add ${pod.address6}/64 dev eth0 nodad`,
+    ]);
+  }
+
+  /** A veth pair between two namespaces, both ends up, without offloads; the second end in a bridge if one is named. */
+  private async cable(a: string, deviceA: string, b: string, deviceB: string, bridge?: string): Promise<void> {
+    await ip("", [`link add ${deviceA} netns ${a} type veth peer name ${deviceB} netns ${b}`]);
+    const master = bridge === undefined ? "" : `master ${bridge} `;
+    await Promise.all([
+      ip(a, ["link set lo up", `link set ${deviceA} up`]),
+      ip(b, [`link set ${deviceB} ${master}up`]),
+    ]);
+    await Promise.all([
+      run("ip", within(a, "ethtool", ["-K", deviceA, ...OFFLOADS])),
+      run("ip", within(b, "ethtool", ["-K", deviceB, ...OFFLOADS])),
+    ]);
+  }
+
+  /** Makes a device on the node, up, whose other end (`NAME-p`) is on the node too: a target for `device` ports. */
+  async addDevice(node: LabNode, name: string): Promise<string> {
+    const peer = `${name}-p`;
+    await this.cable(node.namespace, name, node.namespace, peer);
+    await node.exec("sysctl", "-qw", `net.ipv6.conf.${name}.disable_ipv6=1`, `net.ipv6.conf.${peer}.disable_ipv6=1`);
+    return peer;
+  }
+}
+
+function found<T>(value: T | undefined, what: string, name: string): T {
+  if (value === undefined) throw new Error(`this lab has no ${what} ${name}`);
+  return value;
+}
+
+async function checkPrerequisites(): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error("The packet lab makes network namespaces: run it as root.");
+  const missing: string[] = [];
+  const packages: Record<string, string> = {
+    "ovs-vswitchd": "openvswitch-switch",
+    tcpdump: "tcpdump",
+    tshark: "tshark",
+    ping: "iputils-ping",
+    ethtool: "ethtool",
+    ip: "iproute2",
+  };
+  for (const [program, name] of Object.entries(packages)) {
+    const { exitCode } = await attempt("which", [program]);
+    if (exitCode !== 0) missing.push(name);
+  }
+  if (missing.length > 0) throw new Error(`The packet lab needs: apt-get install ${missing.join(" ")}`);
+  await access("/dev/net/tun").catch(() => {
+    throw new Error("The packet lab needs /dev/net/tun for Open vSwitch's internal ports: modprobe tun");
+  });
+}

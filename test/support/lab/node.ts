@@ -1,0 +1,111 @@
+/** A node of the lab: a network namespace with an Open vSwitch of its own. Made by Lab. */
+import { readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { Appctl, OpenFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import type { OvsOptions } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import { attempt, ip, run, within } from "./command";
+import type { Output } from "./command";
+import { alive } from "./place";
+
+const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
+
+export class LabNode {
+  /** Address on the underlay, on br-phy's own port, as Open vSwitch's userspace tunnels need it. */
+  readonly address: string;
+  readonly address6: string;
+  /** Run directory of this node's Open vSwitch. */
+  readonly runDir: string;
+  readonly options: OvsOptions;
+  readonly openflow: OpenFlow;
+  readonly appctl: Appctl;
+
+  constructor(
+    readonly name: string,
+    readonly namespace: string,
+    directory: string,
+    private readonly index: number,
+  ) {
+    this.address = `172.31.0.${index}`;
+    this.address6 = `fd31::${index.toString(16)}`;
+    this.runDir = path.join(directory, name);
+    this.options = { runDir: this.runDir, timeoutSeconds: 10 };
+    this.openflow = new OpenFlow(this.options);
+    this.appctl = new Appctl(this.options);
+  }
+
+  /** Starts the daemons and builds br-phy (uplink eth0 and the node's address) and br-int (uplink eth1 to the other nodes). */
+  async start(): Promise<void> {
+    await mkdir(this.runDir, { recursive: true });
+    await run("ovsdb-tool", ["create", `${this.runDir}/conf.db`, SCHEMA]);
+    await this.daemon("ovsdb-server", [`${this.runDir}/conf.db`, `--remote=punix:${this.runDir}/db.sock`]);
+    await this.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", `external_ids:system-id=${this.name}`);
+    await this.startVswitchd();
+    await this.vsctl(
+      ...["add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev", "fail_mode=standalone"],
+      ...["--", "add-port", "br-phy", "eth0"],
+      ...["--", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev", "fail_mode=standalone"],
+      ...["--", "add-port", "br-int", "eth1"],
+    );
+    await ip(this.namespace, [
+      "link set br-phy up",
+      `addr add ${this.address}/24 dev br-phy`,
+      `addr add ${this.address6}/64 dev br-phy nodad`,
+      "link set br-int up",
+    ]);
+  }
+
+  async startVswitchd(): Promise<void> {
+    await this.daemon("ovs-vswitchd", [`unix:${this.runDir}/db.sock`]);
+  }
+
+  /** Kills ovs-vswitchd as a crash would and waits until it has gone. Flows are lost, ports in OVSDB stay. */
+  async killVswitchd(): Promise<void> {
+    const pid = this.pid("ovs-vswitchd");
+    process.kill(pid, "SIGKILL");
+    while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  pid(daemon: "ovs-vswitchd" | "ovsdb-server"): number {
+    return Number(readFileSync(`${this.runDir}/${daemon}.pid`, "utf8"));
+  }
+
+  /** ovs-vsctl on this node's database; has to succeed. Its output without the trailing line break. */
+  async vsctl(...args: string[]): Promise<string> {
+    return (await run("ovs-vsctl", ["-t", "10", ...args], { env: this.environment() })).trimEnd();
+  }
+
+  /** ovs-ofctl on this node; has to succeed. */
+  ofctl(...args: string[]): Promise<string> {
+    const all = ["-t", "10", "-O", "OpenFlow13,OpenFlow14,OpenFlow15", ...args];
+    return run("ovs-ofctl", all, { env: this.environment() });
+  }
+
+  /** A command in the node's network namespace; has to succeed. */
+  exec(command: string, ...args: string[]): Promise<string> {
+    return run("ip", within(this.namespace, command, args), { env: this.environment() });
+  }
+
+  /** The same, with its exit code. */
+  attempt(command: string, ...args: string[]): Promise<Output> {
+    return attempt("ip", within(this.namespace, command, args), { env: this.environment() });
+  }
+
+  /** OpenFlow port number of an interface. */
+  async ofport(name: string): Promise<number> {
+    const ofport = Number(
+      await this.vsctl("wait-until", "interface", name, "ofport>0", "--", "get", "interface", name, "ofport"),
+    );
+    if (!(ofport > 0)) throw new Error(`${name} on ${this.name} has no OpenFlow port`);
+    return ofport;
+  }
+
+  environment(): NodeJS.ProcessEnv {
+    return { OVS_RUNDIR: this.runDir, OVS_LOGDIR: this.runDir, OVS_DBDIR: this.runDir };
+  }
+
+  private daemon(program: string, args: string[]): Promise<string> {
+    const files = [`--pidfile=${this.runDir}/${program}.pid`, `--log-file=${this.runDir}/${program}.log`];
+    return this.exec(program, ...args, ...files, "-vconsole:off", "--detach", "--no-chdir");
+  }
+}
