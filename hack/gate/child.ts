@@ -54,6 +54,8 @@ export function ended(child: ChildProcess, signal: AbortSignal, leadsGroup: bool
     });
     child.once("close", (code, name) => {
       settle();
+      // What it started and left behind must not outlive an interrupted run.
+      if (signal.aborted) killHard(child, leadsGroup);
       resolve({ outcome: code ?? name ?? "unknown", ...written });
     });
     if (signal.aborted) stop();

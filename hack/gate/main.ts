@@ -2,8 +2,9 @@
  * The gate: everything that must hold before a change goes in. Started by `npm test`, `npm run test:long`,
  * `test:lab` and `test:e2e`. Ends with one line that adds up what all suites have shown.
  */
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { type SuiteName, budget } from "./budget";
+import { prepare } from "./preparation";
 import type { Report } from "./report";
 import { type Suite, suites } from "./suites";
 import { type Tally, add, exitCode, lastLine, nothing, oneFailed, ran } from "./tally";
@@ -12,6 +13,7 @@ interface Options {
   only?: SuiteName[];
   grep?: string;
   long?: true;
+  cluster?: string;
 }
 
 interface Result {
@@ -40,6 +42,8 @@ const deadline = setTimeout(() => {
 }, allowed.total * 60_000);
 
 const results: Result[] = [];
+const names = chosen().map(({ name }) => name);
+const preparation = await prepare(options.cluster === undefined ? names : [], stop.signal, print);
 for (const suite of chosen()) {
   if (stop.signal.aborted) break;
   results.push(await runSuite(suite));
@@ -52,7 +56,7 @@ function readOptions(): Options {
   const names = (text: string): SuiteName[] =>
     text.split(",").map((name) => {
       const found = known.find((each) => each === name);
-      if (!found) throw new Error(`There is no suite "${name}": one of ${known.join(", ")}.`);
+      if (!found) throw new InvalidArgumentError(`There is no suite "${name}": one of ${known.join(", ")}.`);
       return found;
     });
   return new Command("gate")
@@ -60,6 +64,7 @@ function readOptions(): Options {
     .option("--only <suites>", `some of ${known.join(",")}`, names)
     .option("--grep <pattern>", "only tests whose names match; leaves lint out")
     .option("--long", "the long versions of the suites (LONG=1)")
+    .option("--cluster <name>", "run e2e on this running cluster with the operator in it, and leave it there")
     .parse()
     .opts<Options>();
 }
@@ -85,7 +90,8 @@ async function runSuite(suite: Suite): Promise<Result> {
 /** A suite that throws has failed; one that runs nothing has too, unless a pattern has left nothing of it. */
 async function report(suite: Suite): Promise<Report> {
   try {
-    const found = await suite.run({ signal: stop.signal, print, grep: options.grep, long: options.long === true });
+    const { grep, long = false, cluster } = options;
+    const found = await suite.run({ signal: stop.signal, print, grep, long, cluster, preparation });
     if (ran(found.tally) || options.grep !== undefined) return found;
     return { tally: add(found.tally, oneFailed), crash: "ran nothing" };
   } catch (error) {
@@ -108,7 +114,8 @@ function summarise(): void {
   for (const { name } of left) print(`The suite ${name} did not run any more: counted as a failure.`);
   const tally = left.reduce((sum) => add(sum, oneFailed), total);
   print(lastLine(tally));
-  process.exitCode = interrupted ? 130 : exitCode(tally);
+  // Not left to the event loop: a handle that a suite has forgotten must not keep the gate open.
+  process.exit(interrupted ? 130 : exitCode(tally));
 }
 
 function minutes(seconds: number): string {

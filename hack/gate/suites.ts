@@ -3,6 +3,7 @@ import type { SuiteName } from "./budget";
 import { run } from "./child";
 import { lint } from "./lint";
 import { mocha } from "./mocha";
+import type { Preparation } from "./preparation";
 import type { Report } from "./report";
 
 export interface Context {
@@ -12,6 +13,9 @@ export interface Context {
   grep: string | undefined;
   /** `npm run test:long`. */
   long: boolean;
+  /** A running cluster with the operator in it, instead of one of the suite's own. */
+  cluster: string | undefined;
+  preparation: Preparation;
 }
 
 export interface Suite {
@@ -22,11 +26,24 @@ export interface Suite {
 export const suites: Suite[] = [
   { name: "lint", run: async ({ signal, print }) => ({ tally: await lint(signal, print) }) },
   { name: "unit", run: (context) => mochaHere("test/unit/.mocharc.json", context) },
-  { name: "lab", run: (context) => mochaHere("test/lab/.mocharc.json", context) },
+  {
+    name: "lab",
+    run: async (context) => {
+      await context.preparation.machine();
+      return mochaHere("test/lab/.mocharc.json", context);
+    },
+  },
+  { name: "e2e", run: inCluster },
 ];
 
 function mochaHere(config: string, { signal, grep, long }: Context): Promise<Report> {
   return mocha(config, grep, (args) =>
     run(process.execPath, args, { signal, output: "show", env: long ? { LONG: "1" } : {} }),
   );
+}
+
+/** Loaded when its turn comes: a cluster that does not even compile fails this suite and not the gate. */
+async function inCluster(context: Context): Promise<Report> {
+  const { e2e } = await import("./e2e");
+  return e2e(context);
 }

@@ -1,0 +1,79 @@
+/**
+ * The e2e suite: a cluster of its own, the operator deployed as a user does it, Mocha inside the cluster's machine, and
+ * everything taken down again, however it ends. Called by suites.ts.
+ */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { Cluster, down, up } from "../cluster";
+import { deploy } from "../deploy";
+import { cacheDirectory, withLock } from "../toolchain";
+import { ended } from "./child";
+import { mocha } from "./mocha";
+import type { Report } from "./report";
+import type { Context } from "./suites";
+
+/** One name for every run: a run that was killed leaves at most this cluster, and the next one begins by removing it. */
+const NAME = "gate";
+const NODES = 3;
+
+const root = path.join(import.meta.dirname, "../..");
+
+export async function e2e(context: Context): Promise<Report> {
+  if (context.cluster !== undefined) return runTests(await Cluster.open(context.cluster), context);
+  await context.preparation.builds();
+  const onWait = (holder: string): void =>
+    context.print(`Process ${holder} is running end-to-end tests on this machine: waiting for it.`);
+  return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, async () => {
+    const took = stopwatch(context.print);
+    await down(NAME);
+    try {
+      const cluster = await up({ name: NAME, nodes: NODES });
+      took("cluster up");
+      if (!context.signal.aborted) await deploy(cluster);
+      took("operator deployed");
+      const report = await runTests(cluster, context);
+      took("tests");
+      if (report.tally.failed > 0 && !context.signal.aborted) await keepEvidence(cluster, context.print);
+      return report;
+    } finally {
+      await down(NAME);
+      took("cluster down");
+    }
+  });
+}
+
+function runTests(cluster: Cluster, { signal, grep, long }: Context): Promise<Report> {
+  const env = { CLUSTER_NAME: cluster.name, ...(long ? { LONG: "1" } : {}) };
+  return mocha("test/e2e/.mocharc.json", grep, (args) => {
+    const stdio = ["ignore", "inherit", "inherit"] as const;
+    return ended(cluster.spawnHost(process.execPath, args, { stdio: [...stdio], env, detached: true }), signal, true);
+  });
+}
+
+/** What somebody who sees a failure wants to look at, before the cluster is gone. Kept in reports/e2e. */
+async function keepEvidence(cluster: Cluster, print: (line: string) => void): Promise<void> {
+  const folder = path.join(root, "reports/e2e");
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const keep = async (file: string, args: string[]): Promise<void> => {
+    const { stdout, stderr } = await cluster.host("kubectl", args, { timeout: 20_000 });
+    await writeFile(path.join(folder, file), stdout + stderr);
+  };
+  await keep("pods.txt", ["get", "pods,jobs", "--all-namespaces", "--output", "wide"]);
+  await keep("events.txt", ["get", "events", "--all-namespaces", "--sort-by", ".lastTimestamp"]);
+  await keep("objects.yaml", ["get", "trafficcontrols,nodetrafficplans", "--output", "yaml"]);
+  for (const namespace of ["ovs-traffic-control", "ovs-traffic-control-nodes"]) {
+    const pods = await cluster.host("kubectl", ["get", "pods", "--namespace", namespace, "--output", "name"]);
+    for (const pod of pods.stdout.split("\n").filter((name) => name !== ""))
+      await keep(`${pod.replace("pod/", "")}.log`, ["logs", "--namespace", namespace, pod, "--tail", "2000"]);
+  }
+  print(`What the cluster looked like at the end is in ${path.relative(process.cwd(), folder)}.`);
+}
+
+function stopwatch(print: (line: string) => void): (what: string) => void {
+  let last = performance.now();
+  return (what) => {
+    print(`  [e2e] ${what}: ${((performance.now() - last) / 1000).toFixed(1)} s`);
+    last = performance.now();
+  };
+}
