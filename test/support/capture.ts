@@ -14,9 +14,12 @@ import type { DecodeOptions, Packet } from "./decode";
 import { pcapRecords } from "./pcap";
 import type { PacketRecord } from "./pcap";
 
+/** Starts a program somewhere, with its standard error piped to us. */
+export type Launch = (command: string, args: string[]) => ChildProcess;
+
 export interface CaptureOptions extends DecodeOptions {
-  /** Command prefix that enters the namespaces, such as ["ip", "netns", "exec", "lab-1"]. */
-  enter: string[];
+  /** How the namespaces are entered: a command prefix such as ["ip", "netns", "exec", "lab-1"], or what starts a program there. */
+  enter: string[] | Launch;
   device: string;
   /** In tcpdump's own language. */
   filter?: string;
@@ -38,18 +41,24 @@ export class Capture {
   static async start(options: CaptureOptions): Promise<Capture> {
     const directory = mkdtempSync(path.join(tmpdir(), "capture-"));
     const [command, ...args] = [
-      ...[...options.enter, "setpriv", "--pdeathsig", "KILL"],
+      ...(typeof options.enter === "function" ? [] : options.enter),
+      ...["setpriv", "--pdeathsig", "KILL"],
       ...["tcpdump", "--immediate-mode", "--time-stamp-precision=nano", "-Z", "root", "-U", "-n", "-s", "0"],
       ...["-B", String(BUFFER_KIB), "-i", options.device, "-w", path.join(directory, "packets.pcap")],
       ...(options.filter === undefined ? [] : [options.filter]),
     ];
-    const child = spawn(command!, args, { stdio: ["ignore", "ignore", "pipe"] });
+    const launch: Launch =
+      typeof options.enter === "function"
+        ? options.enter
+        : (program, rest) => spawn(program, rest, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = launch(command!, args);
     let stderr = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.on("error", ({ message }) => (stderr += message));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     const capture = new Capture(options, child, directory, () => stderr);
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!stderr.includes("listening on")) {
-      if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
         await capture.discard();
         throw new Error(`Capture on ${options.device} did not start: ${command} ${args.join(" ")}: ${stderr.trim()}`);
       }
@@ -96,7 +105,8 @@ export class Capture {
   }
 
   private async end(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const { pid, exitCode, signalCode } = this.process;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
     const exited = once(this.process, "exit");
     this.process.kill("SIGINT");
     await exited;

@@ -132,7 +132,7 @@ export class Lab {
     await node.start();
     const pods = [...this.pods.values()].filter((pod) => pod.node === node);
     await Promise.all(pods.map((pod) => this.buildPod(pod)));
-    await node.vsctl(...pods.flatMap((pod) => ["--", ...pod.attach()]));
+    if (pods.length > 0) await node.vsctl(...pods.flatMap((pod) => ["--", ...pod.attach()]));
   }
 
   private async buildPod(pod: LabPod): Promise<void> {

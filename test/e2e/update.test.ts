@@ -1,0 +1,130 @@
+/** Changes of a live TrafficControl, and its deletion, while traffic flows. */
+import assert from "node:assert/strict";
+import type { TrafficControl } from "@ovs-traffic-control/api";
+import type { Packet } from "../support/decode";
+import { wallClock } from "../support/e2e/clock";
+import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
+import { eventually } from "../support/e2e/eventually";
+import { stage } from "../support/e2e/hooks";
+import { mirror, tap, untap } from "../support/e2e/taps";
+import { PingStream, repliesFrom, requestsTo } from "../support/e2e/traffic";
+
+const NAME = "e2e-update";
+const INTERVAL = 0.005;
+/** A packet that Open vSwitch had before the flows changed may still be between two processes. */
+const IN_FLIGHT_SECONDS = 0.02;
+
+describe("an update", () => {
+  it("of the target moves the copies over: none of the Pod's packets is lost, none is copied twice", async () => {
+    const packets = await streamedWhile(vxlan(1), () => tap(stage().objects, vxlan(2)));
+    const copies = requestsTo(packets, stage().web[0].address);
+    assertGapless(copies);
+    const vnis = copies.map(({ tunnel }) => tunnel?.vni);
+    assert.deepEqual(new Set(vnis), new Set([1, 2]));
+    assert.deepEqual(vnis, vnis.toSorted(), "after the first copy to the new target there is none to the old one");
+  });
+
+  it("of the kind of target does the same", async () => {
+    const packets = await streamedWhile(vxlan(1), () =>
+      tap(stage().objects, mirror(NAME, { gre: { remoteIP, key: 7 } })),
+    );
+    const copies = requestsTo(packets, stage().web[0].address);
+    assertGapless(copies);
+    assert.deepEqual([...new Set(copies.map(({ tunnel }) => tunnel?.kind))], ["vxlan", "gre"]);
+  });
+
+  it("of the direction ends the copies of the other direction only", async () => {
+    const packets = await streamedWhile(vxlan(1), () =>
+      tap(stage().objects, mirror(NAME, vxlan(1).spec.targetPort, { direction: "Ingress" })),
+    );
+    const { address } = stage().web[0];
+    assertGapless(requestsTo(packets, address));
+    assertGapless(repliesFrom(packets, address));
+    const last = (copies: Packet[]): number => copies.at(-1)?.inner.sequence ?? -1;
+    assert.ok(last(repliesFrom(packets, address)) + 20 < last(requestsTo(packets, address)));
+  });
+
+  it("of the selection to nothing ends the copies, and back begins them", async () => {
+    const nobody = mirror(NAME, vxlan(1).spec.targetPort, { appliedTo: {} });
+    await tap(stage().objects, vxlan(1));
+    const stream = await PingStream.start(stage().client, stage().web[0].address, INTERVAL);
+    const capture = await stage().collector.capture();
+    try {
+      await eventually("copies arrive", () => capture.count > 0);
+      await tap(stage().objects, nobody);
+      const ended = capture.count;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      assert.ok(capture.count - ended <= 2, "Ready means that the copies have ended");
+      await tap(stage().objects, vxlan(1));
+      await eventually("copies arrive again", () => capture.count > ended + 20);
+    } finally {
+      await stream.stop();
+      await capture.discard();
+    }
+  });
+});
+
+describe("a deletion", () => {
+  it("returns when the last copy has been made", async () => {
+    const { cluster, client, web, objects } = stage();
+    await tap(objects, vxlan(1));
+    const capture = await stage().collector.capture();
+    const stream = await PingStream.start(client, web[0].address, INTERVAL);
+    try {
+      await eventually("copies arrive", () => capture.count > 50);
+      await cluster.kubectl(["delete", "tc", NAME]);
+      const returned = wallClock();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const { lost } = await stream.stop();
+      assert.equal(lost, 0);
+      const late = (await capture.stop()).filter(({ time }) => time > returned + IN_FLIGHT_SECONDS);
+      assert.deepEqual(late, []);
+    } finally {
+      await stream.stop().catch(() => undefined);
+      await capture.discard();
+    }
+  });
+
+  it("of one of two leaves the other one's copies alone", async () => {
+    const { objects, web } = stage();
+    await tap(objects, mirror("e2e-other", { vxlan: { remoteIP, vni: 2 } }));
+    const packets = await streamedWhile(vxlan(1), () => untap(objects, NAME));
+    const copies = requestsTo(packets, web[0].address);
+    assertGapless(copies.filter(({ tunnel }) => tunnel?.vni === 2));
+    assert.ok(copies.some(({ tunnel }) => tunnel?.vni === 1));
+    assert.equal(copies.at(-1)?.tunnel?.vni, 2);
+  });
+});
+
+function vxlan(vni: number): TrafficControl {
+  return mirror(NAME, { vxlan: { remoteIP, vni } });
+}
+
+/** What the collector gets of a stream of echo requests while a TrafficControl is changed. */
+async function streamedWhile(first: TrafficControl, change: () => Promise<unknown>): Promise<Packet[]> {
+  await tap(stage().objects, first);
+  const capture = await stage().collector.capture();
+  try {
+    const stream = await PingStream.start(stage().client, stage().web[0].address, INTERVAL);
+    try {
+      await eventually("copies arrive", () => capture.count > 50);
+      await change();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    } finally {
+      const { lost, duplicates } = await stream.stop();
+      assert.deepEqual({ lost, duplicates }, { lost: 0, duplicates: 0 }, "the Pod's own packets");
+    }
+    return await capture.stop();
+  } finally {
+    await capture.discard();
+  }
+}
+
+function assertGapless(copies: Packet[]): void {
+  const sequences = copies.map(({ inner }) => inner.sequence!);
+  assert.ok(sequences.length > 0, "there are copies");
+  assert.deepEqual(
+    sequences,
+    sequences.map((_, index) => sequences[0]! + index),
+  );
+}
