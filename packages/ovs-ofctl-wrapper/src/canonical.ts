@@ -218,6 +218,9 @@ function vlan(fields: Map<string, string>): void {
   take("dl_vlan_pcp", (v) => (v << 13n) | 0x1000n, 0xf000n);
   take("vlan_pcp", (v) => (v << 13n) | 0x1000n, 0xf000n);
   take("vlan_tci", (v) => v, 0xffffn);
+  // OpenFlow 1.2+ has the priority bits only together with a VLAN, and only all three of them.
+  if ((value & mask & 0x1fffn) === 0n) mask &= 0x1fffn;
+  else if ((mask & 0xe000n) !== 0n) mask |= 0xe000n;
   if (mask !== 0n) fields.set("vlan_tci", `${hex(value & mask)}/${hex(mask)}`);
 }
 

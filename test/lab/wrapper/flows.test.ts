@@ -1,0 +1,156 @@
+/** ovs-ofctl-wrapper on a real Open vSwitch: bundles, differences, dumps. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { diffFlows, flowKey } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import type { Flow, FlowEntry, FlowFilter, OpenFlow, Result } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import { Lab } from "../../support/lab";
+import { flow } from "../../support/flows";
+
+const OURS: FlowFilter = { cookie: 0x5443000000000000n, cookieMask: 0xffff000000000000n };
+const BRIDGE = "br-int";
+
+function value<T>(result: Result<T>): T {
+  assert.ok(result.ok, result.ok ? "" : result.error.message);
+  return result.value;
+}
+
+describe("flows on a real Open vSwitch", () => {
+  let lab: Lab | undefined;
+  let openflow: OpenFlow;
+  before(async () => {
+    lab = await Lab.up({ nodes: { n1: [] } });
+    openflow = lab.node("n1").openflow;
+  });
+  after(() => lab?.down());
+  afterEach(async () => {
+    value(await openflow.bundle(BRIDGE, [{ kind: "delete", ...OURS }]));
+  });
+
+  const dump = async (filter: FlowFilter = OURS): Promise<FlowEntry[]> =>
+    value(await openflow.dumpFlows(BRIDGE, filter));
+  const ours = (match: string, actions: string, more: Partial<Flow> = {}): Flow => ({
+    table: 240,
+    priority: 100,
+    cookie: 0x5443000000000001n,
+    match,
+    actions,
+    ...more,
+  });
+
+  it("finds nothing to change on a second run, whatever the flows", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(flow(), { maxLength: 40 }), async (flows) => {
+        const wanted = flows.map((each) => ({ ...each, cookie: 0x5443000000000000n | (each.cookie & 0xffffn) }));
+        value(await openflow.bundle(BRIDGE, diffFlows(await dump(), wanted)));
+        assert.deepEqual(diffFlows(await dump(), wanted), []);
+        // What this package takes for one flow is one flow in Open vSwitch, and no two.
+        value(
+          await openflow.bundle(
+            BRIDGE,
+            wanted.map((each) => ({ kind: "add", ...each })),
+          ),
+        );
+        assert.equal((await dump()).length, new Set(wanted.map(flowKey)).size);
+        value(await openflow.bundle(BRIDGE, [{ kind: "delete", ...OURS }]));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it("leaves the old set complete when one line of a bundle cannot be parsed", async () => {
+    const old = [ours("ip", "drop"), ours("ipv6", "drop")];
+    value(await openflow.bundle(BRIDGE, diffFlows([], old)));
+    const refused = await openflow.bundle(BRIDGE, [
+      { kind: "delete", ...OURS },
+      { kind: "add", ...ours("arp", "output:1") },
+      { kind: "add", ...ours("no_such_field=1", "drop") },
+    ]);
+    assert.ok(!refused.ok);
+    assert.match(refused.error.message, /no_such_field.*in "add table=240/);
+    assert.deepEqual(diffFlows(await dump(), old), []);
+  });
+
+  it("leaves the old set complete when the switch refuses a change, and says which", async () => {
+    const old = [ours("ip", "drop")];
+    value(await openflow.bundle(BRIDGE, diffFlows([], old)));
+    const refused = await openflow.bundle(BRIDGE, [
+      { kind: "delete", ...OURS },
+      { kind: "add", ...ours("arp", "output:1") },
+      { kind: "add", ...ours("ipv6", "group:77") },
+    ]);
+    assert.ok(!refused.ok);
+    assert.match(refused.error.message, /BAD_OUT_GROUP.*group:77/);
+    assert.deepEqual(diffFlows(await dump(), old), []);
+  });
+
+  it("does not touch flows of others, even of the same match", async () => {
+    const foreign = { ...ours("ip,in_port=7", "drop"), cookie: 0x99n };
+    value(await openflow.bundle(BRIDGE, [{ kind: "add", ...foreign }]));
+    const before = await dump({});
+    const wanted = [ours("ip,in_port=8", "drop"), ours("ipv6", "drop")];
+    value(await openflow.bundle(BRIDGE, diffFlows(await dump(), wanted)));
+    // A stale idea of what is there: the same identity, but in the bridge it is somebody else's.
+    value(
+      await openflow.bundle(BRIDGE, [
+        { kind: "deleteStrict", ...ours("ip,in_port=7", "") },
+        ...diffFlows(await dump(), []),
+      ]),
+    );
+    assert.deepEqual(await dump({}), before);
+    value(await openflow.bundle(BRIDGE, [{ kind: "delete", cookie: 0x99n }]));
+  });
+
+  it("keeps the counters of a flow whose actions change", async () => {
+    const node = lab!.node("n1");
+    const before = ours("in_port=LOCAL", "goto_table:249");
+    const steer = ours("", "goto_table:240", { table: 0, priority: 60000 });
+    value(await openflow.bundle(BRIDGE, diffFlows([], [steer, before])));
+    await node.attempt("ip", "addr", "add", "10.99.0.1/24", "dev", BRIDGE);
+    await node.attempt("ping", "-c", "2", "-i", "0.01", "-W", "0.1", "10.99.0.2");
+    const packets = async (): Promise<number> => (await dump({ ...OURS, table: 240 }))[0]?.packets ?? 0;
+    // Statistics of the datapath reach the flows within a second or so.
+    for (let i = 0; i < 40 && (await packets()) === 0; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    const counted = await packets();
+    assert.ok(counted > 0, "the flow was never hit");
+    const after = { ...before, actions: "drop", cookie: 0x5443000000000002n };
+    value(await openflow.bundle(BRIDGE, diffFlows(await dump(), [steer, after])));
+    assert.ok((await packets()) >= counted);
+    assert.deepEqual(diffFlows(await dump(), [steer, after]), []);
+  });
+
+  it("sums flows by cookie", async () => {
+    value(await openflow.bundle(BRIDGE, diffFlows([], [ours("ip", "drop"), ours("ipv6", "drop")])));
+    assert.equal(value(await openflow.aggregate(BRIDGE, OURS)).flows, 2);
+  });
+
+  it("reads ports with their flags and sets no-flood", async () => {
+    const port = async (): Promise<string[]> => {
+      const shown = await lab!.node("n1").ofctl("-O", "OpenFlow10", "show", BRIDGE);
+      return /\(eth1\).*\n +config: +(.*)/.exec(shown)?.[1]?.split(" ") ?? [];
+    };
+    assert.ok(!(await port()).includes("NO_FLOOD"));
+    value(await openflow.modPort(BRIDGE, "eth1", "no-flood"));
+    assert.ok((await port()).includes("NO_FLOOD"));
+    const ports = value(await openflow.dumpPorts(BRIDGE));
+    assert.deepEqual(ports.map(({ name }) => name).sort(), [BRIDGE, "eth1"]);
+  });
+
+  it("says what it tried when the bridge is not there", async () => {
+    const answer = await openflow.dumpFlows("no-such-bridge");
+    assert.ok(!answer.ok);
+    assert.match(answer.error.command, /dump-flows .*no-such-bridge/);
+    assert.match(answer.error.message, /No such file or directory/);
+  });
+
+  it("gives up on a stopped ovs-vswitchd instead of hanging", async () => {
+    const node = lab!.node("n1");
+    const { OpenFlow } = await import("../../../packages/ovs-ofctl-wrapper/src/index");
+    process.kill(node.pid("ovs-vswitchd"), "SIGSTOP");
+    try {
+      const answer = await new OpenFlow({ ...node.options, timeoutSeconds: 1 }).dumpFlows(BRIDGE);
+      assert.ok(!answer.ok && answer.error.timedOut);
+    } finally {
+      process.kill(node.pid("ovs-vswitchd"), "SIGCONT");
+    }
+  });
+});
