@@ -5,11 +5,14 @@
 import type { Mistake } from "./mistake";
 import { trafficControl } from "./spec";
 
-export { format, type Mistake, type MistakeKind } from "./mistake";
+export { format, KINDS, type Mistake, type MistakeKind } from "./mistake";
 export { MESSAGES } from "./messages";
 export { formatWarning, warnings, type Warning, type WarningCode } from "./warning";
 
 /** Everything that is wrong with this one object. Never throws, whatever it is given. */
 export function mistakes(object: unknown): Mistake[] {
-  return trafficControl({ path: "", value: object }).map((found) => ({ ...found, path: found.path.slice(1) }));
+  return trafficControl({ path: "", value: object }).map((found) => ({
+    ...found,
+    path: found.path.slice(1) || "TrafficControl",
+  }));
 }

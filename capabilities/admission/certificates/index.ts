@@ -1,0 +1,5 @@
+/** Certificates of the webhook: made and kept by the controller's leader, served by the admission Pods. */
+export type { ServingCertificate } from "./bundle";
+export { followCertificate } from "./follower";
+export { certificateKeeper, type CertificateKeeper, type CertificateKeeperOptions } from "./keeper";
+export { serviceName } from "./objects";

@@ -1,0 +1,69 @@
+/** What an AdmissionReview's request means for a TrafficControl, decided without effects. Called by the Pepr callbacks. */
+import { isDeepStrictEqual } from "node:util";
+import { ANNOTATIONS, FINALIZER } from "../api";
+import { format, formatWarning, mistakes, warnings, type Mistake, type Warning } from "./rules";
+
+/** The parts of a request that decisions are made from; everything in `object` may be anything. */
+export interface Review {
+  operation: string;
+  object: unknown;
+  oldObject?: unknown;
+  username?: string;
+}
+
+export type Verdict =
+  | { allowed: true; warnings: Warning[] }
+  | { allowed: false; mistakes: Mistake[]; warnings: Warning[] };
+
+const MOST_LINES = 50;
+
+/** Whether the object may be stored. Deletions and updates that leave spec alone always may, whatever newer rules say. */
+export function judge(review: Review): Verdict {
+  if (!changesSpec(review)) return { allowed: true, warnings: [] };
+  const found = mistakes(review.object);
+  const thoughts = warnings(review.object);
+  return found.length === 0
+    ? { allowed: true, warnings: thoughts }
+    : { allowed: false, mistakes: found, warnings: thoughts };
+}
+
+/** All mistakes, one per line; several begin on a line of their own, after the API server's "denied the request:". */
+export function denial(found: readonly Mistake[]): string {
+  const lines = found.slice(0, MOST_LINES).map(format);
+  if (found.length > MOST_LINES) lines.push(`… and ${found.length - MOST_LINES} more`);
+  return lines.length === 1 ? lines[0]! : ["", ...lines].join("\n");
+}
+
+export function warningLines(found: readonly Warning[]): string[] {
+  return found.map(formatWarning);
+}
+
+/** What the mutating webhook writes: never a field of spec. */
+export interface Signature {
+  finalizers: string[];
+  annotations: Record<string, string>;
+}
+
+/** Finalizer and author for a new object or a changed spec; undefined where there is nothing to write. */
+export function signature(review: Review): Signature | undefined {
+  if (!changesSpec(review)) return undefined;
+  const metadata = part(review.object, "metadata");
+  const present = part(metadata, "finalizers");
+  const finalizers = Array.isArray(present) ? present.filter((name) => typeof name === "string") : [];
+  return {
+    finalizers: finalizers.includes(FINALIZER) ? finalizers : [...finalizers, FINALIZER],
+    annotations: { [ANNOTATIONS.lastChangedBy]: review.username ?? "" },
+  };
+}
+
+/** A creation, or an update of spec, of an object that is to stay. */
+function changesSpec({ operation, object, oldObject }: Review): boolean {
+  if (operation !== "CREATE" && operation !== "UPDATE") return false;
+  if (part(part(object, "metadata"), "deletionTimestamp") !== undefined) return false;
+  return operation === "CREATE" || !isDeepStrictEqual(part(object, "spec"), part(oldObject, "spec"));
+}
+
+function part(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name] ?? undefined;
+}
