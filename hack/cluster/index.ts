@@ -1,0 +1,6 @@
+/** The door of the embedded cluster: a real Kubernetes with Open vSwitch on this machine, in network namespaces. */
+export { Cluster, type RunOptions, type RunResult } from "./cluster";
+export { down } from "./down";
+export { TEST_IMAGE } from "./images";
+export { DEFAULT_NAME } from "./places";
+export { up, type UpOptions } from "./up";

@@ -1,0 +1,58 @@
+/** Where the Kubernetes binaries, etcd and helm are; builds what is missing. Called by hack/cluster, demo and tests. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { cached, cachedPath, type CachedTool, type Progress } from "./cache";
+import { goProblem } from "./go";
+import { etcd, helmTool, kubernetes } from "./kubernetes";
+import { KUBERNETES_BINARIES } from "./versions";
+
+/** Names a folder with ready binaries, used instead of building them. */
+export const READY_BINARIES = "OVS_TRAFFIC_CONTROL_BIN";
+
+export type Binary = (typeof KUBERNETES_BINARIES)[number] | "etcd";
+export type Binaries = Record<Binary, string>;
+
+/** Absolute paths of the Kubernetes binaries and etcd. */
+export async function binaries(progress?: Progress): Promise<Binaries> {
+  const ready = process.env[READY_BINARIES];
+  if (ready) return readyBinaries(ready);
+  await requireGoFor([kubernetes, etcd]);
+  const kubernetesDirectory = await cached(kubernetes, progress);
+  const etcdDirectory = await cached(etcd, progress);
+  return entries((name) => path.join(name === "etcd" ? etcdDirectory : kubernetesDirectory, name));
+}
+
+/** Absolute path of helm. */
+export async function helm(progress?: Progress): Promise<string> {
+  const ready = process.env[READY_BINARIES];
+  if (ready && existsSync(path.join(ready, "helm"))) return path.resolve(ready, "helm");
+  await requireGoFor([helmTool]);
+  return path.join(await cached(helmTool, progress), "helm");
+}
+
+/** Whether `binaries()` would have to build something. */
+export function binariesMissing(): boolean {
+  return !process.env[READY_BINARIES] && [kubernetes, etcd].some((tool) => !existsSync(cachedPath(tool)));
+}
+
+async function requireGoFor(tools: CachedTool[]): Promise<void> {
+  if (tools.every((tool) => existsSync(cachedPath(tool)))) return;
+  const problem = await goProblem();
+  if (problem) throw new Error(`${problem}, or name a folder with ready binaries in ${READY_BINARIES}.`);
+}
+
+function readyBinaries(directory: string): Binaries {
+  const found = entries((name) => path.resolve(directory, name));
+  const missing = Object.entries(found).filter(([, file]) => !existsSync(file));
+  if (missing.length > 0)
+    throw new Error(
+      `${READY_BINARIES} names ${directory}, where ${missing.map(([name]) => name).join(", ")} cannot be found. ` +
+        `Unset it to have them built.`,
+    );
+  return found;
+}
+
+function entries(locate: (name: Binary) => string): Binaries {
+  const names: Binary[] = [...KUBERNETES_BINARIES, "etcd"];
+  return Object.fromEntries(names.map((name) => [name, locate(name)])) as Binaries;
+}

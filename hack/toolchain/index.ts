@@ -1,0 +1,6 @@
+/** The door of the toolchain: what has to be installed, and the programs that are built instead of installed. */
+export { binaries, binariesMissing, helm, READY_BINARIES, type Binaries, type Binary } from "./binaries";
+export { cached, cacheDirectory, type CachedTool, type Progress } from "./cache";
+export { withLock } from "./lock";
+export { checkPrerequisites, cniPluginDirectory, installPrerequisites, type Purpose } from "./prerequisites";
+export { VERSIONS } from "./versions";
