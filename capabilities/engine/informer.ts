@@ -10,6 +10,8 @@ import type { ObjectPath } from "./resource";
 import type { ApiFailure } from "./result";
 
 const PAGE_SIZE = 500;
+/** How many deletions are remembered; a write's answer arrives at most a few seconds after the watch event that undid it. */
+const TOMBSTONES = 10_000;
 const RETRY: BackoffOptions = { baseMilliseconds: 100, maximumMilliseconds: 15_000, jitter: 0.3 };
 
 /** What the informer itself needs of an object as the API server sends it. */
@@ -43,6 +45,8 @@ interface Entry<T> {
 
 export class Informer<Raw extends RawObject, T> {
   private readonly entries = new Map<string, Entry<T>>();
+  /** Versions at which objects have gone, so that the late answer of an earlier write does not bring them back. */
+  private readonly tombstones = new Map<string, bigint>();
   private readonly stopping = new AbortController();
   private resourceVersion: string | undefined;
   private failures = 0;
@@ -127,7 +131,11 @@ export class Informer<Raw extends RawObject, T> {
       // A page is handled in one go; other work gets its turn between two.
       await new Promise((resolve) => setImmediate(resolve));
     } while (token !== undefined && token !== "");
-    for (const key of [...this.entries.keys()]) if (!seen.has(key)) this.remove(key);
+    const listed = BigInt(this.resourceVersion);
+    for (const [key, { version }] of [...this.entries]) {
+      // What is newer than the list has come through admit(); the watch will tell about it.
+      if (!seen.has(key) && version <= listed) this.remove(key, listed);
+    }
     this.failures = 0;
     this.hasSynced = true;
     this.markSynced();
@@ -163,8 +171,11 @@ export class Informer<Raw extends RawObject, T> {
     }
     this.failures = 0;
     this.resourceVersion = event.object.metadata.resourceVersion;
-    if (event.type === "DELETED") this.remove(keyOf(event.object), event.object);
-    else if (event.type !== "BOOKMARK") this.put(event.object);
+    if (event.type === "DELETED") {
+      const { uid, resourceVersion } = event.object.metadata;
+      this.remove(keyOf(event.object), BigInt(resourceVersion), uid);
+    }
+    if (event.type === "ADDED" || event.type === "MODIFIED") this.put(event.object);
     return undefined;
   }
 
@@ -173,6 +184,7 @@ export class Informer<Raw extends RawObject, T> {
     const before = this.entries.get(key);
     const version = BigInt(raw.metadata.resourceVersion);
     if (before !== undefined && before.version >= version) return;
+    if ((this.tombstones.get(key) ?? -1n) >= version) return;
     const object = this.options.project(raw);
     const significance = JSON.stringify(this.options.significant?.(object) ?? object);
     this.entries.set(key, { object, version, uid: raw.metadata.uid, significance });
@@ -181,11 +193,15 @@ export class Informer<Raw extends RawObject, T> {
     }
   }
 
-  private remove(key: string, deleted?: Raw): void {
+  private remove(key: string, version: bigint, uid?: string): void {
     const before = this.entries.get(key);
-    if (before === undefined) return;
     // A late DELETED of an object that has been made anew under the same name since, as a write of ours has told.
-    if (deleted !== undefined && deleted.metadata.uid !== before.uid) return;
+    if (before !== undefined && uid !== undefined && uid !== before.uid) return;
+    this.tombstones.delete(key);
+    this.tombstones.set(key, version);
+    const [oldest] = this.tombstones.keys();
+    if (this.tombstones.size > TOMBSTONES && oldest !== undefined) this.tombstones.delete(oldest);
+    if (before === undefined) return;
     this.entries.delete(key);
     this.options.onChange(before.object, undefined, key);
   }

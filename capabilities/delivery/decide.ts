@@ -1,0 +1,41 @@
+/** What to do about a node's Job. Pure: the whole life cycle is this table. */
+import type { JobFacts } from "./facts";
+
+export interface JobSituation {
+  /** undefined: the Node object is gone. */
+  node: { ready: boolean } | undefined;
+  /** The plan asks for something, or the node has not confirmed yet that it asks for nothing. */
+  wanted: boolean;
+  job: JobFacts | undefined;
+  /** What a Job made now would carry. */
+  templateHash: string;
+  /** Milliseconds until the node's back-off ends; 0 or less if there is none. */
+  backoffMilliseconds: number;
+}
+
+export type JobDecision =
+  | { action: "none" }
+  | { action: "create" }
+  | { action: "wait"; milliseconds: number }
+  /** Foreground: the Job's name is free only when its Pod is gone. */
+  | { action: "delete"; propagationPolicy: "Foreground" | "Background"; why: string };
+
+export function decideJob({ node, wanted, job, templateHash, backoffMilliseconds }: JobSituation): JobDecision {
+  if (node === undefined) {
+    if (job === undefined || job.deleting) return { action: "none" };
+    return { action: "delete", propagationPolicy: "Background", why: "its node is gone" };
+  }
+  if (job !== undefined) {
+    // Its DELETED event brings us back.
+    if (job.deleting) return { action: "none" };
+    if (job.state !== "active") return { action: "delete", propagationPolicy: "Background", why: "it has finished" };
+    // On a node that does not answer, the old Pod would be terminating for ever and the new one could not start.
+    if (job.templateHash !== templateHash && wanted && node.ready) {
+      return { action: "delete", propagationPolicy: "Foreground", why: "its template is out of date" };
+    }
+    return { action: "none" };
+  }
+  if (!wanted || !node.ready) return { action: "none" };
+  if (backoffMilliseconds > 0) return { action: "wait", milliseconds: backoffMilliseconds };
+  return { action: "create" };
+}

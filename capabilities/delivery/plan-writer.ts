@@ -1,0 +1,67 @@
+/** Writes and deletes NodeTrafficPlans, and knows which TrafficControls a write that is still under way may put in force. */
+import { NODE_TRAFFIC_PLAN, type NodeTrafficPlan, type PlanSpec } from "../api";
+import { must, type Informer, type KubernetesApi, type RawObject } from "../engine";
+import { retiringAfter, type PlanFacts } from "../planning";
+
+export type RawPlan = NodeTrafficPlan & RawObject;
+
+export class PlanWriter {
+  /** Per node the UIDs named by writes whose success is not known yet. */
+  private readonly underWay = new Map<string, Set<string>>();
+  /** Nodes whose plan this process has written: from then on the informer has seen our own last write. */
+  private readonly written = new Set<string>();
+
+  constructor(
+    private readonly api: KubernetesApi,
+    private readonly plans: Informer<RawPlan, PlanFacts>,
+  ) {}
+
+  /** Server-side apply of the whole spec; nothing if it is already there. */
+  async write(node: string, wanted: PlanSpec): Promise<void> {
+    const before = this.plans.get(node);
+    if (before?.hash === wanted.hash) {
+      this.underWay.delete(node);
+      return;
+    }
+    const retiring = retiringAfter(before, wanted);
+    const spec: PlanSpec = retiring.length > 0 ? { ...wanted, retiring } : wanted;
+    const uids = this.underWay.get(node) ?? new Set();
+    for (const { uid } of wanted.rules) uids.add(uid);
+    this.underWay.set(node, uids);
+    // `retiring` is made from what is there. A new leader's replica may lag behind the last leader's writes, so its first write of each
+    // plan is conditional; a conflict is resolved by the watch and the next attempt.
+    const resourceVersion = this.written.has(node) ? undefined : before?.resourceVersion;
+    const result = await this.api.apply<RawPlan>(pathOf(node), {
+      apiVersion: `${NODE_TRAFFIC_PLAN.group}/${NODE_TRAFFIC_PLAN.version}`,
+      kind: NODE_TRAFFIC_PLAN.kind,
+      metadata: { name: node, resourceVersion },
+      spec,
+    });
+    if (!result.ok && result.code === 409) await this.refresh(node);
+    this.plans.admit(must(result, `Writing the NodeTrafficPlan of ${node}`));
+    this.written.add(node);
+    this.underWay.delete(node);
+  }
+
+  async delete(plan: PlanFacts): Promise<void> {
+    const { node, uid, resourceVersion } = plan;
+    const result = await this.api.delete(pathOf(node), { preconditions: { uid, resourceVersion } });
+    if (!result.ok && result.code !== 404) must(result, `Deleting the NodeTrafficPlan of ${node}`);
+    this.written.delete(node);
+    this.underWay.delete(node);
+  }
+
+  /** Whether a write under way may put the TrafficControl in force on the node. */
+  nodesUnderWay(uid: string): string[] {
+    return [...this.underWay].filter(([, uids]) => uids.has(uid)).map(([node]) => node);
+  }
+
+  private async refresh(node: string): Promise<void> {
+    const current = await this.api.get<RawPlan>(pathOf(node));
+    if (current.ok) this.plans.admit(current.value);
+  }
+}
+
+function pathOf(name: string): { resource: typeof NODE_TRAFFIC_PLAN; name: string } {
+  return { resource: NODE_TRAFFIC_PLAN, name };
+}

@@ -1,0 +1,80 @@
+/** How far one node is with one TrafficControl. Pure: from what the controller knows of the node to a state with a reason. */
+import { REASONS, type RuleResult, type TrafficControl } from "../api";
+import { isConfirmed, type PlanFacts } from "../planning";
+
+/** Everything that bears on one node. */
+export interface NodeView {
+  node: string;
+  ready: boolean;
+  /** Selected Pods of this TrafficControl there. */
+  pods: number;
+  plan?: PlanFacts;
+  /** What the controller knows of the node's programmer, if it is in trouble. */
+  trouble?: { reason: string; message: string; failures: number };
+  /** Why no plan can be written. */
+  excess?: string;
+}
+
+export type NodeState =
+  | { state: "realized" }
+  /** On its way; nothing is wrong. */
+  | { state: "programming" }
+  /** The node acts, but not on every Pod yet. */
+  | { state: "podsPending"; reason: string; message: string; pods: number; pod: string }
+  | { state: "notReady"; reason: string; message: string }
+  /** isFinal: trying again does not help before somebody changes something. */
+  | { state: "failed"; reason: string; message: string; isFinal: boolean };
+
+/** Failures that last until a person acts. */
+const FINAL: ReadonlySet<string> = new Set([
+  REASONS.deviceNotOurs,
+  REASONS.overlayPortInUse,
+  REASONS.pipelineUnknown,
+  REASONS.targetPortMissing,
+  REASONS.redirectNotSupported,
+  REASONS.planTooLarge,
+  REASONS.conflictsWith,
+]);
+/** A programmer that has failed so often in a row does not recover by itself. */
+const HOPELESS_FAILURES = 5;
+
+export function nodeStateOf({ metadata }: TrafficControl, view: NodeView): NodeState {
+  if (view.excess !== undefined) return failed(REASONS.planTooLarge, view.excess, true);
+  const { plan } = view;
+  const rule = plan?.rules.find(({ uid }) => uid === metadata.uid);
+  if (plan !== undefined && rule?.generation === metadata.generation && isConfirmed(plan)) {
+    const result = plan.status.rules?.find(({ uid }) => uid === metadata.uid);
+    // The programmer's answer counts even if its node has become silent since: taps outlive the kubelet.
+    if (result?.generation === metadata.generation && result !== undefined) return stateOfResult(result);
+  }
+  if (!view.ready) {
+    return { state: "notReady", reason: REASONS.nodeNotReady, message: "The node is not ready." };
+  }
+  if (view.trouble !== undefined) {
+    return failed(view.trouble.reason, sentence(view.trouble.message), view.trouble.failures >= HOPELESS_FAILURES);
+  }
+  const report = plan?.status.conditions?.find(({ type }) => type === "Ready");
+  if (report?.status === "False" && report.reason === REASONS.ovsUnreachable) {
+    return failed(report.reason, sentence(report.message), false);
+  }
+  return { state: "programming" };
+}
+
+function stateOfResult(result: RuleResult): NodeState {
+  if (result.reason !== undefined && result.reason !== "") {
+    return failed(result.reason, sentence(result.message ?? result.reason), FINAL.has(result.reason));
+  }
+  const [first] = result.pendingPods;
+  const pods = result.pendingCount ?? result.pendingPods.length;
+  if (pods === 0 || first === undefined) return { state: "realized" };
+  const { reason, message } = first;
+  return { state: "podsPending", reason, message: sentence(message), pods, pod: `${first.namespace}/${first.name}` };
+}
+
+function failed(reason: string, message: string, isFinal: boolean): NodeState {
+  return { state: "failed", reason, message, isFinal };
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

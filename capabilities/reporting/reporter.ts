@@ -1,0 +1,107 @@
+/** Writes the status of TrafficControls, at most once a second each and only if it differs, and the Events that go with it. */
+import { CONDITIONS, REASONS, TRAFFIC_CONTROL, type TrafficControl, type TrafficControlStatus } from "../api";
+import { must, type Clock, type KubernetesApi, type ReconcileResult } from "../engine";
+import { canonicalJson } from "../planning";
+import type { EventRecorder } from "./events";
+import type { ReportingMetrics } from "./metrics";
+import type { NodeView } from "./node-state";
+import { statusOf } from "./status";
+import { list } from "./words";
+
+const COALESCE_MS = 1_000;
+
+export interface Situation {
+  nodes: readonly NodeView[];
+  conflict?: { winner: string; message: string };
+  /** Pods that own the remoteIP and are therefore not selected. */
+  collectors: readonly string[];
+}
+
+export interface ReporterOptions {
+  api: KubernetesApi;
+  events: EventRecorder;
+  metrics: ReportingMetrics;
+  /** Takes over the object as the write has returned it. */
+  admit: (trafficControl: TrafficControl) => void;
+  clock: Clock;
+}
+
+interface Memory {
+  uid: string;
+  writtenAt: number;
+  unrealizedSince: Map<string, number>;
+}
+
+export class Reporter {
+  private readonly memories = new Map<string, Memory>();
+
+  constructor(private readonly options: ReporterOptions) {}
+
+  async report(trafficControl: TrafficControl, situation: Situation): Promise<ReconcileResult> {
+    const { clock, metrics } = this.options;
+    const { name = "", uid = "" } = trafficControl.metadata;
+    const memory = this.memoryOf(name, uid);
+    const moment = clock.monotonic();
+    const { collectors, ...rest } = situation;
+    const unrealizedFor = new Map([...memory.unrealizedSince].map(([node, since]) => [node, moment - since]));
+    const output = statusOf({ trafficControl, ...rest, unrealizedFor, now: clock.now() });
+    memory.unrealizedSince = new Map(
+      output.unrealized.map((node) => [node, memory.unrealizedSince.get(node) ?? moment]),
+    );
+    metrics.set(name, output.status);
+    const result = { requeueAfterMilliseconds: output.recheckAfterMilliseconds };
+    if (collectors.length > 0) this.warnOfCollectors(trafficControl, collectors);
+    if (canonicalJson(output.status) === canonicalJson(trafficControl.status ?? {})) return result;
+    const wait = memory.writtenAt + COALESCE_MS - clock.monotonic();
+    if (wait > 0) return { requeueAfterMilliseconds: wait };
+    memory.writtenAt = clock.monotonic();
+    await this.write(trafficControl, output.status);
+    return result;
+  }
+
+  forget(name: string): void {
+    this.memories.delete(name);
+    this.options.metrics.forget(name);
+  }
+
+  private async write(trafficControl: TrafficControl, status: TrafficControlStatus): Promise<void> {
+    const { name = "", uid } = trafficControl.metadata;
+    const path = { resource: TRAFFIC_CONTROL, name, subresource: "status" };
+    // A merge patch leaves what it does not name: what shall go is named as null.
+    const body = { metadata: { uid }, status: { ...status, failures: status.failures ?? null } };
+    const written = await this.options.api.mergePatch<TrafficControl>(path, body);
+    if (!written.ok && written.code === 404) return;
+    this.options.admit(must(written, `Writing the status of TrafficControl ${name}`));
+    this.announce(trafficControl, status);
+  }
+
+  /** An Event for each change of Ready's status or reason. */
+  private announce(trafficControl: TrafficControl, status: TrafficControlStatus): void {
+    const readyOf = (
+      conditions: TrafficControlStatus["conditions"],
+    ): { status: string; reason: string; message: string } | undefined =>
+      conditions?.find(({ type }) => type === CONDITIONS.ready);
+    const before = readyOf(trafficControl.status?.conditions);
+    const after = readyOf(status.conditions);
+    if (after === undefined || (before?.status === after.status && before.reason === after.reason)) return;
+    // On its way is not news.
+    if (after.reason === REASONS.programming) return;
+    const type = after.status === "True" ? "Normal" : "Warning";
+    this.options.events.record(trafficControl, { type, reason: after.reason, action: "Program", note: after.message });
+  }
+
+  private warnOfCollectors(trafficControl: TrafficControl, collectors: readonly string[]): void {
+    const note = `${list(collectors)} would be selected, but owns the remoteIP that the packets are sent to, and is left out.`;
+    const reason = REASONS.collectorSelected;
+    this.options.events.record(trafficControl, { type: "Warning", reason, action: "Select", note });
+  }
+
+  private memoryOf(name: string, uid: string): Memory {
+    let memory = this.memories.get(name);
+    if (memory?.uid !== uid) {
+      memory = { uid, writtenAt: -Infinity, unrealizedSince: new Map() };
+      this.memories.set(name, memory);
+    }
+    return memory;
+  }
+}
