@@ -71,6 +71,7 @@ export const REASONS = {
   overlayPortInUse: "OverlayPortInUse",
   noRoute: "NoRoute",
   pipelineUnknown: "PipelineUnknown",
+  tooManyRules: "TooManyRules",
   ovsUnreachable: "OVSUnreachable",
   nodeNotReady: "NodeNotReady",
   programmerFailed: "ProgrammerFailed",
