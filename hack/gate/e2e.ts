@@ -29,7 +29,7 @@ export async function e2e(context: Context): Promise<Report> {
     try {
       const cluster = await up({ name: NAME, nodes: NODES });
       took("cluster up");
-      if (!context.signal.aborted) await deploy(cluster);
+      if (!context.signal.aborted) await deploy(cluster, { progress: (text) => context.print(`  [e2e] ${text}`) });
       took("operator deployed");
       const report = await runTests(cluster, context);
       took("tests");

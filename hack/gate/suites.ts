@@ -26,13 +26,7 @@ export interface Suite {
 export const suites: Suite[] = [
   { name: "lint", run: async ({ signal, print }) => ({ tally: await lint(signal, print) }) },
   { name: "unit", run: (context) => mochaHere("test/unit/.mocharc.json", context) },
-  {
-    name: "lab",
-    run: async (context) => {
-      await context.preparation.machine();
-      return mochaHere("test/lab/.mocharc.json", context);
-    },
-  },
+  { name: "lab", run: lab },
   { name: "e2e", run: inCluster },
 ];
 
@@ -40,6 +34,11 @@ function mochaHere(config: string, { signal, grep, long }: Context): Promise<Rep
   return mocha(config, grep, (args) =>
     run(process.execPath, args, { signal, output: "show", env: long ? { LONG: "1" } : {} }),
   );
+}
+
+async function lab(context: Context): Promise<Report> {
+  await context.preparation.machine();
+  return mochaHere("test/lab/.mocharc.json", context);
 }
 
 /** Loaded when its turn comes: a cluster that does not even compile fails this suite and not the gate. */
