@@ -67,13 +67,16 @@ interface Table {
   data: unknown[][];
 }
 
+/** One line per column, so that a difference names the column. */
 function rows(line: string): string[] {
   const { caption, headings, data } = JSON.parse(line) as Table;
   const table = caption.replace(/ table$/, "");
-  return data.map((row) => {
-    const columns = headings.flatMap((heading, column) =>
-      VOLATILE[table]?.includes(heading) === true ? [] : [`${heading}=${JSON.stringify(row[column])}`],
+  return data.flatMap((row) => {
+    const name = row[headings.indexOf("name")] ?? row[headings.indexOf("_uuid")];
+    return headings.flatMap((heading, column) =>
+      VOLATILE[table]?.includes(heading) === true
+        ? []
+        : [`${table} ${JSON.stringify(name)} ${heading}=${JSON.stringify(row[column])}`],
     );
-    return `${table} ${columns.join(" ")}`;
   });
 }

@@ -1,0 +1,133 @@
+/**
+ * npm run bench:e2e [-- --runs 20]: how long it takes from a request to a packet, on the embedded cluster. Brings up a
+ * cluster of its own, unless one is named, and runs itself once more inside that cluster's machine.
+ */
+import { Command } from "commander";
+import { once } from "node:events";
+import { cpus, totalmem } from "node:os";
+import { down, up } from "../../../hack/cluster/index";
+import { deploy } from "../../../hack/deploy/index";
+import { Stage } from "../../support/e2e/stage";
+import { Bench } from "./latencies";
+import { memory } from "./memory";
+import { table } from "./statistics";
+import type { Measurement } from "./statistics";
+
+interface Options {
+  runs: number;
+  cluster?: string;
+  inside: boolean;
+}
+
+const OWN_CLUSTER = "bench";
+const options = new Command("bench:e2e")
+  .description("Measures latencies from a request to a packet, and the memory of each component.")
+  .option("--runs <number>", "runs of each measurement", Number, 20)
+  .option("--cluster <name>", "a running cluster with the operator in it")
+  .option("--inside", "already inside the cluster's machine", false)
+  .parse()
+  .opts<Options>();
+
+if (options.inside) await measure();
+else await around();
+
+async function around(): Promise<void> {
+  const cluster = options.cluster ?? OWN_CLUSTER;
+  try {
+    const running = await up({ name: cluster, nodes: 3 });
+    if (options.cluster === undefined) await deploy(running);
+    const child = running.spawnHost(
+      process.execPath,
+      ["--import", "tsx", import.meta.filename, "--inside", "--runs", String(options.runs), "--cluster", cluster],
+      { stdio: "inherit" },
+    );
+    const [code] = (await once(child, "exit")) as [number | null];
+    process.exitCode = code ?? 1;
+  } finally {
+    if (options.cluster === undefined) await down(OWN_CLUSTER);
+  }
+}
+
+async function measure(): Promise<void> {
+  const stage = await Stage.setUp(options.cluster);
+  try {
+    console.log(`\n${await figures(stage)}\n\n${machine()}`);
+  } finally {
+    await stage.tearDown();
+  }
+}
+
+async function figures(stage: Stage): Promise<string> {
+  const bench = await Bench.start(stage);
+  const found: Measurement[] = [];
+  const add = (name: string, values: number[]): void => void found.push({ name, unit: "ms", values });
+
+  await bench.creation(); // The first one starts the node's programmer.
+  const creations = await runs("creation", () => bench.creation());
+  add(
+    "programmer on the node: API's answer → first copy",
+    creations.map(({ answered }) => answered),
+  );
+  add(
+    "the same, from the request on",
+    creations.map(({ sent }) => sent),
+  );
+  add(
+    "the same, until the status says Ready",
+    creations.map(({ ready }) => ready),
+  );
+  add("programmer on the node: start of kubectl apply → first copy", await runs("kubectl apply", () => bench.apply()));
+
+  const pods = await runs("new Pod", (run) => bench.newPod(run));
+  add(
+    "new Pod: API's answer → first copy",
+    pods.map(({ answered }) => answered),
+  );
+  found.push({
+    name: "new Pod: packets before the first copy",
+    unit: "packets",
+    values: pods.map(({ missed }) => missed),
+  });
+
+  const deletions = await runs("deletion", () => bench.deletion());
+  add(
+    "deletion: API's answer → last copy",
+    deletions.map(({ answered }) => answered),
+  );
+  add(
+    "deletion: object gone → last copy",
+    deletions.map(({ gone }) => gone),
+  );
+  add(
+    "deletion: request → object gone",
+    deletions.map(({ duration }) => duration),
+  );
+  found.push(...memory(stage.cluster));
+
+  const cold = await runs("creation without a programmer", async () => {
+    await bench.withoutProgrammer();
+    return bench.creation();
+  });
+  add(
+    "no programmer on the node: API's answer → first copy",
+    cold.map(({ answered }) => answered),
+  );
+  await bench.stop();
+  return table(found);
+}
+
+async function runs<T>(what: string, run: (number: number) => Promise<T>): Promise<T[]> {
+  const values: T[] = [];
+  for (let number = 1; number <= options.runs; number++) {
+    if (process.stderr.isTTY) process.stderr.write(`\r${what}: ${number} of ${options.runs}   `);
+    values.push(await run(number));
+  }
+  console.error(`${process.stderr.isTTY ? "\r" : ""}${what}: ${options.runs} runs done   `);
+  return values;
+}
+
+function machine(): string {
+  const [cpu] = cpus();
+  const memoryGiB = (totalmem() / 2 ** 30).toFixed(0);
+  return `Measured on ${cpus().length} × ${cpu?.model ?? "?"}, ${memoryGiB} GiB, Node ${process.versions.node}, with: npm run bench:e2e -- --runs ${options.runs}`;
+}

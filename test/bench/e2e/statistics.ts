@@ -1,0 +1,35 @@
+/** Figures of one measurement, and the table of all. Pure; used by main.ts. */
+
+export interface Measurement {
+  name: string;
+  unit: string;
+  values: number[];
+}
+
+/** A Markdown table, which is readable on a terminal too. */
+export function table(measurements: Measurement[]): string {
+  const rows = [
+    ["what", "n", "median", "p90", "max", "min"],
+    ...measurements.map(({ name, unit, values }) => [
+      ...[name, String(values.length)],
+      ...[percentile(values, 50), percentile(values, 90), Math.max(...values), Math.min(...values)].map(
+        (value) => `${format(value)} ${unit}`,
+      ),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (row: string[]): string => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  const [head, ...body] = rows;
+  return [line(head!), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+}
+
+/** The smallest value that `percent` of all values do not exceed (nearest rank). */
+export function percentile(values: number[], percent: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? NaN;
+}
+
+function format(value: number): string {
+  const digits = Math.abs(value) < 10 ? 1 : 0;
+  return value.toFixed(digits);
+}
