@@ -1,0 +1,129 @@
+/**
+ * The node's Open vSwitch as one value: bridges with their ports and interfaces, joined from the replica's rows. Pure.
+ * Each reconciliation makes one and decides on it.
+ */
+import { EXTERNAL_IDS, FIELD_MANAGER } from "@ovs-traffic-control/api";
+import type { Replica } from "ovs-ofctl-wrapper";
+
+/** The columns we look at. Not `statistics`, which would wake us every five seconds. */
+export const COLUMNS = {
+  Open_vSwitch: ["external_ids", "ovs_version"],
+  Bridge: ["name", "ports", "datapath_type", "fail_mode", "external_ids"],
+  Port: ["name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config"],
+  Interface: ["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids"],
+} as const;
+export type OvsReplica = Replica<typeof COLUMNS>;
+
+type Strings = ReadonlyMap<string, string>;
+
+export interface InterfaceView {
+  uuid: string;
+  name: string;
+  type: string;
+  options: Strings;
+  /** Positive if the interface works. */
+  ofport: number | undefined;
+  error: string | undefined;
+  linkState: string | undefined;
+  ifindex: number | undefined;
+  externalIds: Strings;
+}
+
+export interface PortView {
+  uuid: string;
+  name: string;
+  bridge: string;
+  tag: number | undefined;
+  trunks: readonly number[];
+  vlanMode: string | undefined;
+  externalIds: Strings;
+  otherConfig: Strings;
+  interfaces: readonly InterfaceView[];
+  /** Made by us: it carries our owner mark. */
+  ours: boolean;
+  /** Attached by the administrator, who allows us to use it. */
+  adoptable: boolean;
+}
+
+export interface BridgeView {
+  name: string;
+  /** `system` or `netdev`. */
+  datapath: string;
+  failMode: string | undefined;
+  externalIds: Strings;
+  ports: readonly PortView[];
+}
+
+export interface OvsView {
+  externalIds: Strings;
+  /** Ordered by name, so that every decision is the same each time. */
+  bridges: readonly BridgeView[];
+  /** All ports of all bridges by name; names are unique in one Open vSwitch. */
+  ports: ReadonlyMap<string, PortView>;
+}
+
+const OWNER_MARK = { [EXTERNAL_IDS.owner]: FIELD_MANAGER };
+
+/** external_ids of every row that we make. */
+export function ownerMark(): Readonly<Record<string, string>> {
+  return OWNER_MARK;
+}
+
+export function viewOf(replica: OvsReplica): OvsView {
+  const portRows = replica.rows("Port");
+  const interfaceRows = replica.rows("Interface");
+  const ports = new Map<string, PortView>();
+  const bridges = [...replica.rows("Bridge").values()].map((bridge): BridgeView => {
+    const ofBridge = bridge.ports.flatMap((uuid): PortView[] => {
+      const row = portRows.get(uuid);
+      if (!row) return [];
+      const interfaces = row.interfaces.flatMap((id): InterfaceView[] => {
+        const found = interfaceRows.get(id);
+        return found
+          ? [
+              {
+                uuid: id,
+                name: found.name,
+                type: found.type,
+                options: found.options,
+                ofport: found.ofport !== undefined && found.ofport > 0 ? found.ofport : undefined,
+                error: found.error,
+                linkState: found.link_state,
+                ifindex: found.ifindex,
+                externalIds: found.external_ids,
+              },
+            ]
+          : [];
+      });
+      const port: PortView = {
+        uuid,
+        name: row.name,
+        bridge: bridge.name,
+        tag: row.tag,
+        trunks: row.trunks,
+        vlanMode: row.vlan_mode,
+        externalIds: row.external_ids,
+        otherConfig: row.other_config,
+        interfaces,
+        ours: row.external_ids.get(EXTERNAL_IDS.owner) === FIELD_MANAGER,
+        adoptable: row.external_ids.get(EXTERNAL_IDS.adopt) === "true",
+      };
+      ports.set(port.name, port);
+      return [port];
+    });
+    return {
+      name: bridge.name,
+      datapath: bridge.datapath_type === "" ? "system" : bridge.datapath_type,
+      failMode: bridge.fail_mode,
+      externalIds: bridge.external_ids,
+      ports: ofBridge.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    };
+  });
+  bridges.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const [root] = replica.rows("Open_vSwitch").values();
+  return { externalIds: root?.external_ids ?? new Map(), bridges, ports };
+}
+
+export function bridgeOf(view: OvsView, name: string): BridgeView | undefined {
+  return view.bridges.find((bridge) => bridge.name === name);
+}

@@ -1,0 +1,6 @@
+/** The Pods' ports on this node. The door of this room. */
+export { findPods } from "./find";
+export type { AttachedPort, FoundPod, Problem } from "./find";
+export { attachmentOf } from "./dialect";
+export { PodNamespaces } from "./netns";
+export { vlansOf } from "./vlans";

@@ -1,0 +1,92 @@
+/**
+ * The node's own network, seen and changed through ip(8) and /proc: links of internal ports, devices, neighbours. The
+ * process runs in the node's network namespace. Called by the effects of this room.
+ */
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { isIPv6 } from "node:net";
+
+/** What decides whether a device may be used as a target. */
+export interface HostLink {
+  name: string;
+  /** Device that it is enslaved to, null for none. */
+  master: string | null;
+  /** Addresses of global scope. */
+  addresses: readonly string[];
+  loopback: boolean;
+}
+
+/** A tunnel device of the kernel that takes what arrives on its UDP port. */
+export interface KernelTunnel {
+  name: string;
+  kind: "vxlan" | "geneve";
+  udpPort: number;
+}
+
+interface LinkJson {
+  ifname?: string;
+  master?: string;
+  flags?: string[];
+  addr_info?: { scope?: string; local?: string }[];
+  linkinfo?: { info_data?: { port?: number } };
+}
+
+export class HostNetwork {
+  /** null if there is no such device. */
+  async link(name: string): Promise<HostLink | null> {
+    const output = await ip(["-j", "addr", "show", "dev", name]);
+    if (!output.ok) return null;
+    const [link] = parse<LinkJson>(output.text);
+    if (!link?.ifname) return null;
+    return {
+      name,
+      master: link.master ?? null,
+      addresses: (link.addr_info ?? []).flatMap(({ scope, local }) => (scope === "global" && local ? [local] : [])),
+      loopback: link.flags?.includes("LOOPBACK") ?? false,
+    };
+  }
+
+  /** Sets the link up, after taking IPv6 off it: the kernel must not speak on a port that is for copies. */
+  async linkUp(name: string): Promise<string | null> {
+    await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, "1").catch(() => undefined);
+    const output = await ip(["link", "set", "dev", name, "up"]);
+    return output.ok ? null : output.text;
+  }
+
+  /** VXLAN and Geneve devices of the kernel, a CNI's overlay for example. */
+  async kernelTunnels(kind: KernelTunnel["kind"]): Promise<KernelTunnel[]> {
+    const output = await ip(["-j", "-d", "link", "show", "type", kind]);
+    if (!output.ok) return [];
+    return parse<LinkJson>(output.text).flatMap(({ ifname, linkinfo }) => {
+      const udpPort = linkinfo?.info_data?.port;
+      return ifname === undefined || udpPort === undefined ? [] : [{ name: ifname, kind, udpPort }];
+    });
+  }
+
+  /** MAC address that the kernel has for an address on a link; null if it has none that is valid. */
+  async neighbour(address: string, device: string): Promise<string | null> {
+    const output = await ip([isIPv6(address) ? "-6" : "-4", "-j", "neigh", "show", address, "dev", device]);
+    if (!output.ok) return null;
+    const [entry] = parse<{ lladdr?: string; state?: string[] }>(output.text);
+    const failed = entry?.state?.some((state) => state === "FAILED" || state === "INCOMPLETE") ?? true;
+    return failed ? null : (entry?.lladdr ?? null);
+  }
+
+  /** Makes the kernel ask for a neighbour (ARP or neighbour solicitation) without sending the neighbour anything else. */
+  async askNeighbour(address: string, device: string): Promise<void> {
+    await ip([isIPv6(address) ? "-6" : "-4", "neigh", "replace", address, "dev", device, "use"]);
+  }
+}
+
+function ip(args: readonly string[]): Promise<{ ok: boolean; text: string }> {
+  return new Promise((resolve) => {
+    execFile("ip", args, { timeout: 5000, env: { ...process.env, LC_ALL: "C" } }, (error, stdout, stderr) => {
+      resolve(error ? { ok: false, text: stderr.trim() || error.message } : { ok: true, text: stdout });
+    });
+  });
+}
+
+/** `ip -j` prints `[{},{…}]` for links that it filters out, and nothing at all for an empty list. */
+function parse<T>(text: string): T[] {
+  return text.trim() === "" ? [] : (JSON.parse(text) as T[]);
+}

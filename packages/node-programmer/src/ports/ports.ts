@@ -1,0 +1,272 @@
+/**
+ * Makes the plan's ports real and takes away those that nobody wants any more. Called by the reconciler, which never
+ * runs twice at a time. Nothing that is not ours is changed, except an adopted port's isolation, which is put back.
+ */
+import { REASONS } from "@ovs-traffic-control/api";
+import { createPort, deletePort, map, set, uuid } from "ovs-ofctl-wrapper";
+import type { Appctl, Operation, Ovsdb, Wire } from "ovs-ofctl-wrapper";
+import { bridgeOf, ownerMark } from "../ovs";
+import type { BridgeView, OvsView, PortView } from "../ovs";
+import type { Problem } from "../pods";
+import type { HostNetwork } from "./host";
+import { ISOLATION, SAVED_KEY, isIsolated, judge, judgeDevice, judgeTunnel, missing } from "./judge";
+import { nextHop, resolveNextHop } from "./neighbours";
+import type { PortSpec } from "./spec";
+
+/** What became of one wanted port. */
+export interface PortOutcome {
+  spec: PortSpec;
+  bridge: string;
+  /** Present if the port can be used. */
+  ofport?: number;
+  /** Why it cannot. */
+  problem?: Problem;
+  /** Something to know although it works. */
+  remark?: string;
+}
+
+export interface PortsWorld {
+  db: Ovsdb;
+  appctl: Appctl;
+  host: HostNetwork;
+  /** The state of Open vSwitch now. */
+  view: () => OvsView;
+  /** First operations of each transaction: the lock's assert. */
+  guards: () => Operation[];
+}
+
+const ISOLATED_COLUMNS: Readonly<Record<string, Wire>> = {
+  vlan_mode: ISOLATION.vlanMode,
+  trunks: ISOLATION.trunk,
+  other_config: map({ [ISOLATION.otherConfig[0]]: ISOLATION.otherConfig[1] }),
+};
+
+export class Ports {
+  /** Tunnels whose way is known to be good. */
+  private readonly prepared = new Set<string>();
+  /** Internal ports whose link has been set up. */
+  private readonly up = new Set<string>();
+
+  constructor(private readonly world: PortsWorld) {}
+
+  /** The port as it has to be, made if missing. `bridge`: where, if it is not somewhere already. */
+  async ensure(spec: PortSpec, bridge: string): Promise<PortOutcome> {
+    const view = this.world.view();
+    const verdict = judge(spec, view);
+    switch (verdict.do) {
+      case "refuse":
+        return { spec, bridge: view.ports.get(spec.name)?.bridge ?? bridge, problem: verdict.problem };
+      case "delete":
+        await this.remove(verdict.port);
+        return { spec, bridge: verdict.port.bridge, problem: verdict.problem };
+      case "adopt":
+        return this.adopt(spec, verdict.port, verdict.prepared);
+      case "keep":
+        return this.keep(spec, verdict.port, verdict.repair);
+      case "create":
+        return this.create(spec, bridge);
+    }
+  }
+
+  /** Looks after what Open vSwitch forgets by itself: next hops of tunnels. Called now and then. */
+  async lookAfter(outcomes: readonly PortOutcome[]): Promise<void> {
+    await Promise.all(
+      outcomes.map(async ({ spec, bridge, ofport }) => {
+        if (ofport === undefined || !this.routesItself(spec, bridge)) return;
+        if ((await this.way(spec)) !== null) this.prepared.delete(spec.name);
+      }),
+    );
+  }
+
+  /** Deletes a port of ours, or gives an adopted one back as it was. The result says what went wrong, null if nothing. */
+  async remove(port: PortView): Promise<string | null> {
+    this.prepared.delete(port.name);
+    this.up.delete(port.name);
+    const { db, guards } = this.world;
+    const done = port.ours
+      ? await deletePort(db, port.bridge, port.name, ownerMark(), guards())
+      : await db.transact([...guards(), ...giveBack(port)]);
+    return done.ok ? null : `Port ${port.name} on bridge ${port.bridge} could not be removed: ${done.error.message}`;
+  }
+
+  private async create(spec: PortSpec, bridgeName: string): Promise<PortOutcome> {
+    const bridge = bridgeOf(this.world.view(), bridgeName);
+    if (!bridge) return failed(spec, bridgeName, `there is no bridge ${bridgeName}`);
+    const objection = await this.objection(spec, bridge);
+    if (objection) return { spec, bridge: bridgeName, problem: objection };
+    const [made, way] = await Promise.all([
+      createPort(
+        this.world.db,
+        {
+          bridge: bridgeName,
+          name: spec.name,
+          type: spec.type,
+          options: spec.options,
+          externalIds: ownerMark(),
+          portColumns: ISOLATED_COLUMNS,
+        },
+        this.world.guards(),
+      ),
+      this.prepare(spec, bridge),
+    ]);
+    if (!made.ok) return failed(spec, bridgeName, made.error.message);
+    return this.usable(spec, bridgeName, made.value.ofport ?? undefined, made.value.error, way);
+  }
+
+  private async keep(spec: PortSpec, port: PortView, repair: boolean): Promise<PortOutcome> {
+    const bridge = bridgeOf(this.world.view(), port.bridge);
+    const row = port.interfaces[0];
+    if (repair && row) {
+      const done = await this.world.db.transactAndWait([
+        ...this.world.guards(),
+        update("Interface", row.uuid, { type: spec.type, options: map(spec.options) }),
+        update("Port", port.uuid, ISOLATED_COLUMNS),
+      ]);
+      if (!done.ok) return failed(spec, port.bridge, done.error.message);
+    }
+    const way = bridge ? await this.prepare(spec, bridge) : null;
+    if (way && "reason" in way) return { spec, bridge: port.bridge, problem: way };
+    const now = this.world.view().ports.get(spec.name)?.interfaces[0] ?? row;
+    if (now?.linkState !== "up") this.up.delete(spec.name);
+    return this.usable(spec, port.bridge, now?.ofport, now?.error ?? "", way);
+  }
+
+  private async adopt(spec: PortSpec, port: PortView, prepared: boolean): Promise<PortOutcome> {
+    if (!prepared) {
+      const saved = JSON.stringify({
+        vlan_mode: port.vlanMode ?? null,
+        trunks: port.trunks,
+        stp: port.otherConfig.get(ISOLATION.otherConfig[0]) ?? null,
+      });
+      const where = [["_uuid", "==", uuid(port.uuid)]] as [[string, "==", Wire]];
+      const done = await this.world.db.transactAndWait([
+        ...this.world.guards(),
+        update("Port", port.uuid, { vlan_mode: ISOLATION.vlanMode, trunks: ISOLATION.trunk }),
+        ...putInMap(where, "other_config", ...ISOLATION.otherConfig),
+        ...(port.externalIds.has(SAVED_KEY) ? [] : putInMap(where, "external_ids", SAVED_KEY, saved)),
+      ]);
+      if (!done.ok) return failed(spec, port.bridge, done.error.message);
+    }
+    const row = port.interfaces[0];
+    return this.usable(spec, port.bridge, row?.ofport, row?.error ?? "", null);
+  }
+
+  private async objection(spec: PortSpec, bridge: BridgeView): Promise<Problem | null> {
+    const { host } = this.world;
+    if (spec.kind === "device") return judgeDevice(spec.name, await host.link(spec.name));
+    if (!spec.tunnel) return null;
+    const kernel =
+      bridge.datapath === "netdev" && (spec.kind === "vxlan" || spec.kind === "geneve")
+        ? await host.kernelTunnels(spec.kind)
+        : [];
+    const problem = judgeTunnel(spec, this.world.view(), bridge, kernel);
+    if (problem || bridge.datapath !== "netdev") return problem;
+    const hop = await nextHop(this.world.appctl, this.world.view(), spec.tunnel.remoteIP);
+    return "reason" in hop ? hop : null;
+  }
+
+  /** What has to be true beyond the port itself before packets are sent into it. */
+  private async prepare(spec: PortSpec, bridge: BridgeView): Promise<Problem | { remark: string } | null> {
+    if (!this.routesItself(spec, bridge.name) || this.prepared.has(spec.name)) return null;
+    const way = await this.way(spec);
+    if (way === null) this.prepared.add(spec.name);
+    return way;
+  }
+
+  private async way(spec: PortSpec): Promise<Problem | { remark: string } | null> {
+    const { appctl, host, view } = this.world;
+    const remoteIP = spec.tunnel?.remoteIP;
+    if (remoteIP === undefined) return null;
+    const hop = await nextHop(appctl, view(), remoteIP);
+    if ("reason" in hop) return hop;
+    if (await resolveNextHop(appctl, host, hop)) return null;
+    return {
+      remark: `The next hop ${hop.address} on ${hop.device} does not answer ARP or neighbour discovery; copies are lost until it does.`,
+    };
+  }
+
+  private routesItself(spec: PortSpec, bridge: string): boolean {
+    return spec.tunnel !== null && bridgeOf(this.world.view(), bridge)?.datapath === "netdev";
+  }
+
+  private async usable(
+    spec: PortSpec,
+    bridge: string,
+    ofport: number | undefined,
+    error: string,
+    way: Problem | { remark: string } | null,
+  ): Promise<PortOutcome> {
+    if (ofport === undefined || ofport <= 0)
+      return failed(spec, bridge, error === "" ? "it has no OpenFlow port number yet" : `Open vSwitch says "${error}"`);
+    if (spec.kind === "ovsInternal" && !this.up.has(spec.name)) {
+      const refused = await this.world.host.linkUp(spec.name);
+      if (refused !== null) return failed(spec, bridge, `its link cannot be set up: ${refused}`);
+      this.up.add(spec.name);
+    }
+    return { spec, bridge, ofport, ...(way && "remark" in way ? { remark: way.remark } : {}) };
+  }
+}
+
+/** Ports of ours, and adopted ones, that are not in `wanted`. Pure. */
+export function unwantedPorts(view: OvsView, wanted: ReadonlySet<string>): PortView[] {
+  return [...view.ports.values()].filter(
+    (port) => (port.ours || port.externalIds.has(SAVED_KEY)) && !wanted.has(port.name),
+  );
+}
+
+function failed(spec: PortSpec, bridge: string, why: string): PortOutcome {
+  const gone = spec.kind === "device" && /No such device/.test(why);
+  const problem = gone
+    ? missing(spec.name)
+    : { reason: REASONS.targetPortFailed, message: `Port ${spec.name} (${spec.kind}) on bridge ${bridge}: ${why}.` };
+  return { spec, bridge, problem };
+}
+
+function update(table: "Port" | "Interface", id: string, row: Readonly<Record<string, Wire>>): Operation {
+  return { op: "update", table, where: [["_uuid", "==", uuid(id)]], row };
+}
+
+/** OVSDB's map insert leaves an existing key as it is, so it is deleted first. */
+function putInMap(where: [[string, "==", Wire]], column: string, key: string, value: string): Operation[] {
+  return [
+    {
+      op: "mutate",
+      table: "Port",
+      where,
+      mutations: [
+        [column, "delete", set([key])],
+        [column, "insert", map({ [key]: value })],
+      ],
+    },
+  ];
+}
+
+function giveBack(port: PortView): Operation[] {
+  const where = [["_uuid", "==", uuid(port.uuid)]] as [[string, "==", Wire]];
+  const saved = JSON.parse(port.externalIds.get(SAVED_KEY) ?? "{}") as {
+    vlan_mode?: string | null;
+    trunks?: number[];
+    stp?: string | null;
+  };
+  const [stpKey] = ISOLATION.otherConfig;
+  const restored: Operation[] = isIsolated(port)
+    ? [
+        update("Port", port.uuid, { vlan_mode: saved.vlan_mode ?? set([]), trunks: set(saved.trunks ?? []) }),
+        ...(saved.stp == null
+          ? [
+              {
+                op: "mutate",
+                table: "Port",
+                where,
+                mutations: [["other_config", "delete", set([stpKey])]],
+              } satisfies Operation,
+            ]
+          : putInMap(where, "other_config", stpKey, saved.stp)),
+      ]
+    : // Somebody has changed the isolation meanwhile: his settings are the newer ones.
+      [];
+  return [
+    ...restored,
+    { op: "mutate", table: "Port", where, mutations: [["external_ids", "delete", set([SAVED_KEY])]] },
+  ];
+}

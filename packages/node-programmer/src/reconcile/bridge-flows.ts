@@ -1,0 +1,113 @@
+/**
+ * Our flows on one bridge: what is there, as far as we know, and how it becomes what is wanted. What we know is as good
+ * as the OpenFlow connection: it is held, and when it breaks or somebody touches our flows, we look again.
+ */
+import { diffFlows, fail, ok } from "ovs-ofctl-wrapper";
+import type { Appctl, ConnectionMonitor, Flow, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
+import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, isOurs, kindOf } from "../pipeline";
+
+export interface BridgeEvents {
+  /** The connection is back after a loss: flows are probably gone. */
+  restored: () => void;
+  /** Somebody else has changed a flow of ours. */
+  disturbed: () => void;
+}
+
+/** Milliseconds after a bundle of ours in which flow events are its echo. */
+const ECHO = 200;
+/** ovs-vswitchd's default for max-revalidator, twice: by then every datapath flow has been looked at. */
+const TWO_REVALIDATIONS = 1000;
+
+export class BridgeFlows {
+  /** What is on the bridge; null if it has to be looked up. */
+  private current: readonly Flow[] | null = null;
+  private readonly monitor: ConnectionMonitor;
+  /** False from the loss of the connection until it is back. */
+  private reachable = true;
+  /** The daemon has been away since the last bundle. */
+  private wiped = false;
+  private busyUntil = 0;
+
+  constructor(
+    readonly bridge: string,
+    private readonly openflow: OpenFlow,
+    private readonly appctl: Appctl,
+    private readonly events: BridgeEvents,
+  ) {
+    this.monitor = openflow.monitor(bridge);
+    this.monitor.on("down", () => {
+      this.reachable = false;
+      this.wiped = true;
+      this.current = null;
+    });
+    this.monitor.on("up", () => {
+      if (this.reachable) return;
+      this.reachable = true;
+      this.events.restored();
+    });
+    this.monitor.on("flow", ({ cookie }) => {
+      if (!isOurs(cookie) || Date.now() < this.busyUntil) return;
+      this.current = null;
+      this.events.disturbed();
+    });
+  }
+
+  close(): void {
+    this.monitor.close();
+  }
+
+  /** Everything on the bridge; remembers what is ours. */
+  async look(): Promise<Result<FlowEntry[]>> {
+    const dump = await this.openflow.dumpFlows(this.bridge);
+    if (dump.ok) this.current = dump.value.filter((flow) => isOurs(flow.cookie));
+    return dump;
+  }
+
+  /**
+   * Makes our flows the wanted ones, in one bundle, and returns when the datapath knows it. The value is the number of
+   * changes. Right after a restart of the daemon everything is added without a look: every millisecond counts, and
+   * adding over what is there does no harm; the next look finds what should not be there.
+   */
+  async apply(wanted: readonly Flow[]): Promise<Result<number>> {
+    if (!this.reachable) return fail(`program ${this.bridge}`, "ovs-vswitchd is not there; waiting for it");
+    const blind = this.wiped && wanted.length > 0;
+    if (!blind && this.current === null) {
+      const own = await this.openflow.dumpFlows(this.bridge, { cookie: OWN_COOKIE, cookieMask: OWN_COOKIE_MASK });
+      if (!own.ok) return own;
+      this.current = own.value;
+    }
+    const changes = diffFlows(blind ? [] : (this.current ?? []), wanted);
+    if (changes.length === 0) {
+      this.wiped = false;
+      return ok(0);
+    }
+    this.busyUntil = Infinity;
+    const done = await this.openflow.bundle(this.bridge, changes);
+    this.busyUntil = Date.now() + ECHO;
+    if (!done.ok) {
+      this.current = null;
+      return done;
+    }
+    this.wiped = false;
+    this.current = blind ? null : wanted;
+    return ok(changes.length);
+  }
+
+  /**
+   * Waits until every packet meets the new flows: a bundle changes the tables at once, the datapath's cache follows.
+   * revalidator/wait returns after the next round over that cache, up to half a second later unless something starts
+   * one; adding the marker once more does. With flows gone altogether there is nothing to touch, and we just wait.
+   */
+  async settle(): Promise<void> {
+    const waiting = this.appctl.command("ovs-vswitchd", "revalidator/wait");
+    const marker = this.current?.find((flow) => kindOf(flow.cookie) === KIND.marker);
+    if (marker) {
+      this.busyUntil = Infinity;
+      await this.openflow.bundle(this.bridge, [{ kind: "add", ...marker }]);
+      this.busyUntil = Date.now() + ECHO;
+    }
+    const waited = await waiting;
+    // "can't wait on multiple udpifs": a node with both datapaths.
+    if (!waited.ok) await new Promise((resolve) => setTimeout(resolve, TWO_REVALIDATIONS));
+  }
+}

@@ -1,0 +1,5 @@
+/** From plan to flows in force, level-triggered. The door of this room. */
+export { Loop } from "./loop";
+export { Reconciler } from "./reconciler";
+export type { BridgeOutcome, Outcome } from "./reconciler";
+export type { RuleOutcome } from "./resolve";

@@ -1,0 +1,240 @@
+/**
+ * Plan + what the node has → the compiler's input for each bridge, and what each rule and Pod can expect. Pure.
+ * Called by the reconciler after ports exist and before flows do.
+ */
+import { REASONS } from "@ovs-traffic-control/api";
+import type { PlanPod, PlanRule, PlanSpec } from "@ovs-traffic-control/api";
+import type { BridgeKind, BridgeView, OvsView } from "../ovs";
+import { RULE_BITS } from "../pipeline";
+import type { BridgeInput, CarriedTunnel, PodPort, Relay, Slots, TaggedPort, Tap } from "../pipeline";
+import { vlansOf } from "../pods";
+import type { AttachedPort, FoundPod, Problem } from "../pods";
+import { patchEnds, portSpec } from "../ports";
+import type { PortOutcome, PortSpec } from "../ports";
+
+/** What is known when flows are to be made. */
+export interface Facts {
+  plan: PlanSpec;
+  view: OvsView;
+  pods: readonly FoundPod[];
+  kinds: ReadonlyMap<string, BridgeKind>;
+  /** Targets, return ports and patch ends, by name. */
+  ports: ReadonlyMap<string, PortOutcome>;
+  /** Rules that cannot be in force whatever Open vSwitch says: index → why. */
+  impossible: ReadonlyMap<number, Problem>;
+  slots: Slots;
+  /** MAC addresses by the UUID of the port row. */
+  macs: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface RuleOutcome {
+  rule: PlanRule;
+  /** Why the rule as a whole is not in force. */
+  problem: Problem | null;
+  realized: number;
+  pending: { pod: PlanPod; problem: Problem }[];
+}
+
+export interface Resolution {
+  /** One for each bridge that needs flows. */
+  inputs: ReadonlyMap<string, BridgeInput>;
+  rules: readonly RuleOutcome[];
+  /** Pods on which everything that is wanted is in force. */
+  realizedPods: number;
+}
+
+/** Redirect comes later; said instead of attempted. */
+export function whyImpossible(rule: PlanRule): Problem | null {
+  if (rule.action === "Mirror") return null;
+  return {
+    reason: REASONS.redirectNotSupported,
+    message: `TrafficControl ${rule.name} redirects, which this version does not do yet: its Pods' traffic goes its normal way. Use action: Mirror.`,
+  };
+}
+
+/** Bridges of the Pods that each target is wanted on: target name → bridge names in order. */
+export function demand(
+  plan: PlanSpec,
+  pods: readonly FoundPod[],
+  specs: readonly (PortSpec | null)[],
+): Map<string, string[]> {
+  const bridges = new Map<string, Set<string>>();
+  for (const { pod, ports } of pods)
+    for (const index of plan.classes[pod.class]?.rules ?? []) {
+      const spec = specs[index];
+      if (!spec) continue;
+      const wanted = bridges.get(spec.name) ?? new Set();
+      for (const { port } of ports) wanted.add(port.bridge);
+      bridges.set(spec.name, wanted);
+    }
+  return new Map([...bridges].map(([name, wanted]) => [name, [...wanted].sort()]));
+}
+
+export function resolve(facts: Facts): Resolution {
+  const { plan } = facts;
+  const problems = plan.rules.map((rule, index) => ruleProblem(facts, rule, index));
+  const rules = plan.rules.map(
+    (rule, index): RuleOutcome => ({
+      rule,
+      problem: problems[index] ?? null,
+      realized: 0,
+      pending: [],
+    }),
+  );
+  let realizedPods = 0;
+  const drafts = new Map<string, Draft>();
+  for (const found of facts.pods) {
+    let complete = true;
+    for (const index of plan.classes[found.pod.class]?.rules ?? []) {
+      const outcome = rules[index];
+      if (!outcome) continue;
+      const problem = outcome.problem ?? podProblem(facts, found, outcome.rule);
+      if (problem) outcome.pending.push({ pod: found.pod, problem });
+      else outcome.realized++;
+      complete &&= problem === null;
+    }
+    if (complete) realizedPods++;
+    for (const port of found.ports) draft(facts, drafts, problems, found.pod, port);
+  }
+  return { inputs: inputs(facts, drafts), rules, realizedPods };
+}
+
+function ruleProblem(facts: Facts, rule: PlanRule, index: number): Problem | null {
+  const impossible = facts.impossible.get(index);
+  if (impossible) return impossible;
+  if (!facts.slots.has(rule.uid))
+    return {
+      reason: REASONS.tooManyRules,
+      message: `This node has more than ${RULE_BITS} TrafficControls in force; ${rule.name} is one of the youngest and is not.`,
+    };
+  return facts.ports.get(portSpec(rule.targetPort).name)?.problem ?? null;
+}
+
+function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | null {
+  if (found.problem) return found.problem;
+  const target = facts.ports.get(portSpec(rule.targetPort).name);
+  for (const { port } of found.ports) {
+    const kind = facts.kinds.get(port.bridge);
+    if (kind?.kind !== "Switched")
+      return {
+        reason: REASONS.pipelineUnknown,
+        message: kind?.message ?? `Bridge ${port.bridge} has not been looked at yet.`,
+      };
+    if (target && target.bridge !== port.bridge) {
+      const ends = patchEnds(port.bridge, target.bridge, target.spec.name);
+      const broken = [ends.out, ends.in].map(({ name }) => facts.ports.get(name)?.problem).find((problem) => problem);
+      if (broken) return broken;
+    }
+    if (rule.direction !== "Egress" && macsOf(facts, port.uuid).length === 0)
+      return {
+        reason: REASONS.macUnknown,
+        message: `The MAC address of Pod ${found.pod.namespace}/${found.pod.name} behind port ${port.name} is not known yet, so what is addressed to it cannot be told apart.`,
+      };
+  }
+  return null;
+}
+
+/** What collects for one bridge while Pods are gone through. */
+interface Draft {
+  taps: Map<string, Tap>;
+  pods: PodPort[];
+}
+
+function draft(
+  facts: Facts,
+  drafts: Map<string, Draft>,
+  problems: readonly (Problem | null)[],
+  pod: PlanPod,
+  attached: AttachedPort,
+): void {
+  const { bridge } = attached.port;
+  if (facts.kinds.get(bridge)?.kind !== "Switched") return;
+  const here = drafts.get(bridge) ?? { taps: new Map<string, Tap>(), pods: [] };
+  const egress: number[] = [];
+  const ingress: number[] = [];
+  for (const index of facts.plan.classes[pod.class]?.rules ?? []) {
+    const rule = facts.plan.rules[index];
+    const bit = rule && facts.slots.get(rule.uid);
+    if (rule === undefined || bit === undefined || problems[index]) continue;
+    const target = exitFrom(facts, bridge, rule);
+    if (target === null) continue;
+    here.taps.set(rule.uid, { uid: rule.uid, target, bit });
+    if (rule.direction !== "Ingress") egress.push(bit);
+    if (rule.direction !== "Egress") ingress.push(bit);
+  }
+  if (egress.length + ingress.length === 0) return;
+  const { ofport, port } = attached;
+  here.pods.push({ ofport, egress, ingress, macs: macsOf(facts, port.uuid), vlans: vlansOf(port) });
+  drafts.set(bridge, here);
+}
+
+/** OpenFlow port through which the rule's copies leave this bridge: the target, or the patch port towards it. */
+function exitFrom(facts: Facts, bridge: string, rule: PlanRule): number | null {
+  const target = facts.ports.get(portSpec(rule.targetPort).name);
+  if (target?.ofport === undefined) return null;
+  if (target.bridge === bridge) return target.ofport;
+  const ends = patchEnds(bridge, target.bridge, target.spec.name);
+  const [out, arrival] = [facts.ports.get(ends.out.name), facts.ports.get(ends.in.name)];
+  return arrival?.ofport === undefined ? null : (out?.ofport ?? null);
+}
+
+function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, BridgeInput> {
+  const result = new Map<string, BridgeInput>();
+  const order = new Map(facts.plan.rules.map((rule, index) => [rule.uid, index]));
+  const carriedTunnels = tunnelsOf(facts.plan);
+  for (const bridge of facts.view.bridges) {
+    if (facts.kinds.get(bridge.name)?.kind !== "Switched") continue;
+    const here = drafts.get(bridge.name);
+    const relays = relaysTo(facts, bridge.name);
+    const silentPorts = [...facts.ports.values()].flatMap(({ bridge: at, ofport }) =>
+      at === bridge.name && ofport !== undefined ? [ofport] : [],
+    );
+    if (!here && relays.length === 0) continue;
+    result.set(bridge.name, {
+      planHash: facts.plan.hash,
+      taps: [...(here?.taps.values() ?? [])].sort((a, b) => (order.get(a.uid) ?? 0) - (order.get(b.uid) ?? 0)),
+      pods: here?.pods ?? [],
+      taggedPorts: here?.pods.some((pod) => pod.ingress.length > 0) ? taggedPortsOf(bridge) : [],
+      relays,
+      silentPorts,
+      carriedTunnels,
+    });
+  }
+  return result;
+}
+
+function relaysTo(facts: Facts, bridge: string): Relay[] {
+  const relays: Relay[] = [];
+  for (const { spec, bridge: at, ofport: target, problem } of facts.ports.values()) {
+    if (spec.kind === "patch" || at !== bridge || target === undefined || problem) continue;
+    for (const { name } of facts.view.bridges) {
+      const from = facts.ports.get(patchEnds(name, bridge, spec.name).in.name)?.ofport;
+      if (from !== undefined) relays.push({ from, target });
+    }
+  }
+  return relays.sort((a, b) => a.from - b.from);
+}
+
+function taggedPortsOf(bridge: BridgeView): TaggedPort[] {
+  return bridge.ports.flatMap((port) => {
+    // vlan_mode trunk ignores the tag.
+    if (port.tag === undefined || port.tag === 0 || port.ours || port.vlanMode === "trunk") return [];
+    const { tag } = port;
+    const tunnel = port.vlanMode === "dot1q-tunnel";
+    return port.interfaces.flatMap(({ ofport }) => (ofport === undefined ? [] : [{ ofport, tag, tunnel }]));
+  });
+}
+
+/** Tunnels of all rules, in force or not: a rule's copies may still be on their way when it has a problem. */
+function tunnelsOf(plan: PlanSpec): CarriedTunnel[] {
+  return plan.rules.flatMap((rule) =>
+    [rule.targetPort, rule.returnPort].flatMap((port) => {
+      const end = port ? portSpec(port).tunnel : null;
+      return end ? [end] : [];
+    }),
+  );
+}
+
+function macsOf(facts: Facts, port: string): readonly string[] {
+  return facts.macs.get(port) ?? [];
+}
