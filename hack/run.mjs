@@ -23,6 +23,7 @@ const programs = {
   gate: [["--import", "tsx", "hack/gate/main.ts"]],
   cluster: [["--import", "tsx", "hack/cluster/main.ts"]],
   image: [["--import", "tsx", "hack/image/main.ts"]],
+  deploy: [["--import", "tsx", "hack/deploy/main.ts"]],
   demo: [["--import", "tsx", "hack/demo/main.ts"]],
   "bench-e2e": [["--import", "tsx", "test/bench/e2e/main.ts"]],
 };

@@ -1,4 +1,4 @@
-{{/* Labels of every object; the argument is the root context. No version of the chart in Pod templates: see otc.podLabels. */}}
+{{/* Labels of every object; the argument is the root context. Pods have otc.selector only: a new chart is no new Pod. */}}
 {{- define "otc.labels" -}}
 app.kubernetes.io/name: ovs-traffic-control
 app.kubernetes.io/part-of: ovs-traffic-control
@@ -116,11 +116,11 @@ spec:
               valueFrom: { fieldRef: { fieldPath: metadata.name } }
             - name: POD_NAMESPACE
               valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
-            - { name: NODES_NAMESPACE, value: {{ .root.Values.nodesNamespace.name }} }
-            - { name: PROGRAMMER_IMAGE, value: {{ include "otc.image" .root | quote }} }
             - { name: METRICS_PORT, value: "8080" }
             - { name: LOG_LEVEL, value: {{ .root.Values.logLevel }} }
-            {{- .env | nindent 12 }}
+            {{- with .env }}
+            {{- . | nindent 12 }}
+            {{- end }}
           ports:
             - { name: metrics, containerPort: 8080, protocol: TCP }
             {{- with .ports }}

@@ -1,0 +1,44 @@
+/**
+ * Reads templates of the chart without helm: those in which expressions stand for a name or the common labels only. Any
+ * other expression is an error, so that nothing is overlooked. Used by the tests in this folder.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse, parseAllDocuments } from "yaml";
+
+const CHART = path.join(import.meta.dirname, "../../../charts/ovs-traffic-control");
+
+export const RELEASE_NAMESPACE = "release-namespace";
+export const NODES_NAMESPACE = "nodes-namespace";
+
+const EXPRESSIONS: Record<string, string> = {
+  ".Release.Namespace": RELEASE_NAMESPACE,
+  ".Values.nodesNamespace.name": NODES_NAMESPACE,
+  'include "otc.peprStores" .': "[pepr-traffic-control-store, pepr-traffic-control-schedule]",
+  'include "otc.labels" . | nindent 4': "",
+  'include "otc.webhook" . | nindent 4': "",
+};
+/** Blocks that only add to an object; they are left out. */
+const OPTIONAL_BLOCK = /^\{\{- with [^}]*\}\}\n[^]*?^\{\{- end \}\}\n/gm;
+const COMMENT_OR_DEFINITION = /^\{\{- (?:\/\*[^]*?\*\/|define [^]*?\{\{- end) ?\}\}\n/gm;
+
+export function chartFile(name: string): string {
+  return readFileSync(path.join(CHART, name), "utf8");
+}
+
+export function chartYaml<T>(name: string): T {
+  return parse(chartFile(name)) as T;
+}
+
+/** The objects of a template. */
+export function objects<T>(template: string): T[] {
+  const text = chartFile(`templates/${template}`)
+    .replaceAll(COMMENT_OR_DEFINITION, "")
+    .replaceAll(OPTIONAL_BLOCK, "")
+    .replaceAll(/\{\{-? ?(.*?) ?-?\}\}/g, (whole, expression: string) => {
+      const value = EXPRESSIONS[expression];
+      if (value === undefined) throw new Error(`templates/${template} has ${whole}, which these tests cannot read.`);
+      return value;
+    });
+  return parseAllDocuments(text).map((document) => document.toJS() as T);
+}
