@@ -2,5 +2,15 @@
 export { admissionCallbacks, type AdmissionCallbacks } from "./callbacks";
 export { certificateKeeper, serviceName, type CertificateKeeper, type CertificateKeeperOptions } from "./certificates";
 export { AdmissionMetrics } from "./metrics";
-export { mistakes, warnings, format, formatWarning, type Mistake, type Warning } from "./rules";
+export {
+  format,
+  formatWarning,
+  MESSAGES,
+  mistakes,
+  warnings,
+  type Mistake,
+  type MistakeKind,
+  type Warning,
+  type WarningCode,
+} from "./rules";
 export { startAdmission, type Admission, type AdmissionEnvironment } from "./start";

@@ -36,14 +36,18 @@ export function all(...rules: Rule[]): Rule {
   return (field) => rules.flatMap((rule) => rule(field));
 }
 
-/** An object with these members; others are the API server's to name (`unknown field`). */
-export function object(members: Record<string, Rule>, required: readonly string[] = [], ...rules: Rule[]): Rule {
+/**
+ * An object with these members; others are the API server's to name (`unknown field`).
+ * @param required members that must be there, with what to write
+ */
+export function object(members: Record<string, Rule>, required: Record<string, string> = {}, ...rules: Rule[]): Rule {
   return (field) => {
     if (!isObject(field.value)) return [wrongType(field, "an object")];
     const found = Object.entries(members).flatMap(([name, rule]): Mistake[] => {
       const at = child(field, name);
       if (at.value !== undefined) return rule(at);
-      return required.includes(name) ? [{ path: at.path, kind: "Required", message: "" }] : [];
+      const hint = member(required, name) as string | undefined;
+      return hint === undefined ? [] : [{ path: at.path, kind: "Required", message: "", hint }];
     });
     return [...found, ...rules.flatMap((rule) => rule(field))];
   };
@@ -109,7 +113,17 @@ function tooMany({ path, value }: Field, length: number, allowed: number): Mista
 }
 
 function wrongType({ path, value }: Field, wanted: string): Mistake {
-  return { path, kind: "Invalid", value, message: `must be ${wanted}, not ${article(typeName(value))}` };
+  const message = `must be ${wanted}, not ${article(typeName(value))}`;
+  return { path, kind: "Invalid", value, message, hint: quoting(value, wanted) };
+}
+
+/** YAML's quotes decide about the type; they are what most of these mistakes are about. */
+function quoting(value: unknown, wanted: string): string | undefined {
+  if (wanted === "a string" && (typeof value === "number" || typeof value === "boolean"))
+    return `in quotes: "${value}"`;
+  if (wanted === "an integer" && typeof value === "string" && /^\d{1,10}$/.test(value))
+    return `without the quotes: ${value}`;
+  return undefined;
 }
 
 function article(type: string): string {

@@ -18,7 +18,7 @@ export const MESSAGES = {
   interfaceName:
     "must be the name of a Linux interface: 1 to 15 letters, digits, '_', '-' or '.', the first a letter, digit or '_'",
   remoteIP:
-    "must be one IPv4 or IPv6 unicast address that a node can reach, such as 10.0.10.2 or fd00::2, without port, prefix length or zone; not unspecified, loopback, link-local, multicast or broadcast",
+    "must be one IPv4 or IPv6 address of another machine, such as 10.0.10.2 or fd00::2: unicast, neither loopback nor link-local, without port, prefix length or zone",
   destinationPort: "must be from 1 to 65535",
   vni: "must be from 0 to 16777215",
   greKey: "must be from 0 to 4294967295",

@@ -8,18 +8,19 @@ const interfaceName = text(15, (name) =>
   /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name) ? undefined : { message: MESSAGES.interfaceName },
 );
 const remoteIP = text(64, checkAddress);
+const needsRemoteIP = { remoteIP: "the address of the tunnel's far end, such as 10.0.10.2" };
 const destinationPort = integer(1, 65535, MESSAGES.destinationPort);
 const vni = integer(0, 16777215, MESSAGES.vni);
 
-const local = object({ name: interfaceName }, ["name"]);
-const udpTunnel = object({ remoteIP, destinationPort, vni }, ["remoteIP"]);
+const local = object({ name: interfaceName }, { name: "the name of the interface on the node" });
+const udpTunnel = object({ remoteIP, destinationPort, vni }, needsRemoteIP);
 
 const RETURN_KINDS = {
   ovsInternal: local,
   device: local,
   geneve: udpTunnel,
   vxlan: udpTunnel,
-  gre: object({ remoteIP, key: integer(0, 4294967295, MESSAGES.greKey) }, ["remoteIP"]),
+  gre: object({ remoteIP, key: integer(0, 4294967295, MESSAGES.greKey) }, needsRemoteIP),
 };
 const TARGET_KINDS = {
   ...RETURN_KINDS,
@@ -32,7 +33,7 @@ const TARGET_KINDS = {
       dir: integer(0, 1, MESSAGES.erspanDir),
       hardwareID: integer(0, 63, MESSAGES.erspanHardwareID),
     },
-    ["remoteIP", "version"],
+    { ...needsRemoteIP, version: "1 for ERSPAN type II or 2 for type III" },
     onlyInVersion(1, "index", MESSAGES.erspanVersion1Only),
     onlyInVersion(2, "dir", MESSAGES.erspanVersion2Only),
     onlyInVersion(2, "hardwareID", MESSAGES.erspanVersion2Only),
@@ -41,12 +42,12 @@ const TARGET_KINDS = {
 
 export const targetPort = object(
   TARGET_KINDS,
-  [],
+  {},
   exactlyOne(Object.keys(TARGET_KINDS), MESSAGES.targetKindMissing, MESSAGES.targetKindTwice),
 );
 export const returnPort = object(
   RETURN_KINDS,
-  [],
+  {},
   exactlyOne(Object.keys(RETURN_KINDS), MESSAGES.returnKindMissing, MESSAGES.returnKindTwice),
 );
 

@@ -40,7 +40,7 @@ const valuesFitOperator: Rule = ({ path, value }) => {
 
 const requirement = object(
   { key: labelKey, operator: oneOf("In", "NotIn", "Exists", "DoesNotExist"), values: list(MOST, labelValue) },
-  ["key", "operator"],
+  { key: "the key of a label", operator: "In, NotIn, Exists or DoesNotExist" },
   valuesFitOperator,
 );
 

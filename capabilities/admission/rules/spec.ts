@@ -27,9 +27,14 @@ const spec = object(
     targetPort,
     returnPort,
   },
-  ["appliedTo", "direction", "action", "targetPort"],
+  {
+    appliedTo: "say which Pods: podSelector, namespaceSelector or both",
+    direction: "Ingress, Egress or Both",
+    action: "Mirror or Redirect",
+    targetPort: MESSAGES.targetKindMissing,
+  },
   returnPortFitsAction,
   erspanOnlyMirrors,
 );
 
-export const trafficControl = object({ spec }, ["spec"]);
+export const trafficControl = object({ spec }, { spec: "what is wanted: appliedTo, direction, action, targetPort" });
