@@ -4,10 +4,11 @@
  */
 import { Command } from "commander";
 import { Listr } from "listr2";
-import type { Cluster} from "../cluster/index";
-import { down, up } from "../cluster/index";
-import { deploy } from "../deploy/index";
-import { buildImage } from "../image/index";
+import type { Cluster } from "../cluster";
+import { down, up } from "../cluster";
+import { deploy } from "../deploy";
+import { buildImage } from "../image";
+import { checkPrerequisites, installPrerequisites } from "../toolchain";
 import { Collector } from "../../test/support/e2e/collector";
 import type { BridgeState } from "../../test/support/e2e/bridges";
 import { screen } from "./screen";
@@ -42,12 +43,17 @@ const interrupted = interruption();
 
 const show = new Listr(
   [
+    step("Prerequisites", async (report) => {
+      const { installable, problems } = await checkPrerequisites(["cluster", "image", "capture"]);
+      if (problems.length > 0) throw new Error(problems.join("\n"));
+      await installPrerequisites(installable, report);
+    }),
     step("Cluster and image", async (report) => {
       const cluster = up({ name: options.name, nodes: options.nodes, report });
       // The deployment builds the image too, if it must; here it is built while the cluster starts.
       [context.cluster] = await Promise.all([cluster, buildImage({ progress: report })]);
     }),
-    step("Operator", () => deploy(context.cluster!)),
+    step("Operator", (report) => deploy(context.cluster!, { progress: report })),
     step("Pods", async () => {
       await removeShow(context.cluster!);
       context.cast = await startPods(context.cluster!);

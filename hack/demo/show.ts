@@ -1,5 +1,5 @@
 /** The acts of the demo, on a cluster that runs the operator: each does something as a user would and looks. Used by main.ts. */
-import type { Cluster } from "../cluster/index";
+import type { Cluster } from "../cluster";
 import { Capture } from "../../test/support/capture";
 import type { Packet } from "../../test/support/decode";
 import { bridgeDifference, bridgeState } from "../../test/support/e2e/bridges";
@@ -118,7 +118,7 @@ export async function removeShow(cluster: Cluster): Promise<void> {
 const inNamespace = ["--namespace", NAMESPACE];
 
 async function requestAll(cluster: Cluster, web: Pod[], count: number, tries = 1): Promise<void> {
-  const one = `for try in $(seq ${tries}); do wget -q -T 3 -O /dev/null $url && break; [ $try != ${tries} ] && sleep 0.2 || exit 1; done`;
+  const one = `for try in $(seq ${tries}); do timeout 5 wget -q -O /dev/null $url && break; [ $try != ${tries} ] && sleep 0.2 || exit 1; done`;
   const urls = web.map(({ address }) => `http://${address}/`).join(" ");
   const script = `for url in ${urls}; do for n in $(seq ${count}); do ${one}; done; done`;
   await cluster.kubectl([...inNamespace, "exec", "client", "--", "sh", "-c", script]);

@@ -5,8 +5,8 @@
 import { Command } from "commander";
 import { once } from "node:events";
 import { cpus, totalmem } from "node:os";
-import { down, up } from "../../../hack/cluster/index";
-import { deploy } from "../../../hack/deploy/index";
+import { down, up } from "../../../hack/cluster";
+import { deploy } from "../../../hack/deploy";
 import { Stage } from "../../support/e2e/stage";
 import { Bench } from "./latencies";
 import { memory } from "./memory";

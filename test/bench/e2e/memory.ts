@@ -1,6 +1,6 @@
 /** Resident memory of the operator's processes, from /proc. Used by main.ts. */
 import { readFileSync, readdirSync } from "node:fs";
-import type { Cluster } from "../../../hack/cluster/index";
+import type { Cluster } from "../../../hack/cluster";
 import type { Measurement } from "./statistics";
 
 /** What is in the command line of a component's process, apart from its Node. */

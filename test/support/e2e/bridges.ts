@@ -2,7 +2,7 @@
  * What a node's Open vSwitch looks like, so that "as before" can be checked: flows, port list and every column of every
  * row, apart from statistics, MAC tables and port numbering. Used by the end-to-end tests and the demo.
  */
-import type { Cluster } from "../../../hack/cluster/index";
+import type { Cluster } from "../../../hack/cluster";
 
 /** One line per fact. */
 export type BridgeState = string[];

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import type { Cluster } from "../../../hack/cluster/index";
+import type { Cluster } from "../../../hack/cluster";
 import { Capture } from "../capture";
 import type { DecodeOptions } from "../decode";
 

@@ -1,6 +1,6 @@
 /** Pods of the tests, bound to a node by hand, and a way into their network. Used by the tests, the benchmarks and the demo. */
-import { TEST_IMAGE } from "../../../hack/cluster/index";
-import type { Cluster } from "../../../hack/cluster/index";
+import { TEST_IMAGE } from "../../../hack/cluster";
+import type { Cluster } from "../../../hack/cluster";
 import type { Launch } from "../capture";
 import { eventually } from "./eventually";
 import type { Objects, Reference } from "./objects";

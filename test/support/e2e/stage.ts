@@ -2,7 +2,7 @@
  * What every end-to-end test finds when it begins: the cluster, its API, a collector, and three Pods on as many nodes
  * as there are. Set up and taken down once for all tests by hooks.ts.
  */
-import { Cluster } from "../../../hack/cluster/index";
+import { Cluster } from "../../../hack/cluster";
 import type { Capture } from "../capture";
 import type { DecodeOptions } from "../decode";
 import { bridgeDifference, bridgeState } from "./bridges";
@@ -20,6 +20,12 @@ const SELECTOR = Object.entries(TEST_LABEL)
   .map(([key, value]) => `${key}=${value}`)
   .join(",");
 
+const OPERATOR = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { namespace: "ovs-traffic-control", name: "ovs-traffic-control-controller" },
+};
+
 export class Stage {
   private constructor(
     readonly cluster: Cluster,
@@ -36,6 +42,9 @@ export class Stage {
   static async setUp(clusterName: string | undefined): Promise<Stage> {
     const cluster = await Cluster.open(clusterName);
     const objects = Objects.connect(cluster.kubeconfig);
+    if (!(await objects.read(OPERATOR))) {
+      throw new Error(`The operator is not in cluster ${cluster.name}: npm run test:e2e brings up a cluster with it.`);
+    }
     await removeLeftovers(objects);
     const namespace = `e2e-${Date.now().toString(36)}`;
     await objects.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels: TEST_LABEL } });

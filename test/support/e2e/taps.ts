@@ -49,7 +49,7 @@ export function ready(objects: Objects, name: string, generation?: number): Prom
       if (upToDate && condition(found, CONDITIONS.ready)?.status === "True") return found;
       throw new Error(`its status is ${JSON.stringify(found?.status)}`);
     },
-    { seconds: 30 },
+    { seconds: 20 },
   );
 }
 
@@ -72,7 +72,7 @@ export async function untap(objects: Objects, name: string): Promise<void> {
         throw new Error(`finalizers ${JSON.stringify(left.metadata.finalizers)}, ${JSON.stringify(left.status)}`);
       return true;
     },
-    { seconds: 30, pauseMilliseconds: 20 },
+    { seconds: 20, pauseMilliseconds: 20 },
   );
 }
 

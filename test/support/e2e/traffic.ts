@@ -18,7 +18,7 @@ export async function ping(from: Pod, to: string, count: number): Promise<void> 
 
 /** Makes `count` HTTP requests, one after the other; returns the answers. */
 export async function request(from: Pod, to: string, count: number): Promise<string[]> {
-  const script = `for i in $(busybox seq ${count}); do busybox wget -q -T 3 -O - http://${to}/ || exit 1; done`;
+  const script = `for i in $(busybox seq ${count}); do busybox timeout 5 busybox wget -q -O - http://${to}/ || exit 1; done`;
   return (await from.run(script)).trim().split("\n");
 }
 
