@@ -26,8 +26,8 @@ export function chartFile(name: string): string {
   return readFileSync(path.join(CHART, name), "utf8");
 }
 
-export function chartYaml<T>(name: string): T {
-  return parse(chartFile(name)) as T;
+export function chartYaml(name: string): unknown {
+  return parse(chartFile(name));
 }
 
 /** The objects of a template. */
