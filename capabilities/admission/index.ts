@@ -1,6 +1,7 @@
 /** Admission: what may be stored as a TrafficControl, who signs it, and the certificates that the API server trusts. */
 export { admissionCallbacks, type AdmissionCallbacks } from "./callbacks";
 export { certificateKeeper, serviceName, type CertificateKeeper, type CertificateKeeperOptions } from "./certificates";
+export { readAdmissionEnvironment, type AdmissionEnvironment } from "./environment";
 export { AdmissionMetrics } from "./metrics";
 export {
   format,
@@ -13,4 +14,4 @@ export {
   type Warning,
   type WarningCode,
 } from "./rules";
-export { startAdmission, type Admission, type AdmissionEnvironment } from "./start";
+export { startAdmission, type Admission } from "./start";

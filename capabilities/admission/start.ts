@@ -6,6 +6,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { serveStatus, sleep, type Clock, type KubernetesApi, type Logger } from "../engine";
 import { followCertificate, serviceName, type ServingCertificate } from "./certificates";
+import type { AdmissionEnvironment } from "./environment";
 import { probe } from "./probe";
 import { WebhookServer } from "./server";
 
@@ -14,16 +15,6 @@ const HUNG_AFTER_MS = 60_000;
 const PROBE_UNTIL_READY_MS = 250;
 const PROBE_EVERY_MS = 5_000;
 
-export interface AdmissionEnvironment {
-  podNamespace: string;
-  metricsPort: number;
-  webhookPort: number;
-  /** How long requests are still answered after SIGTERM. */
-  drainMilliseconds: number;
-  /** A writable directory for the certificate files that Pepr reads. */
-  temporaryDirectory: string;
-}
-
 export interface AdmissionParts {
   environment: AdmissionEnvironment;
   api: KubernetesApi;
@@ -31,7 +22,7 @@ export interface AdmissionParts {
   log: Logger;
   metrics: () => Promise<string>;
   /** Makes Pepr listen. Called once, when the certificate is there. */
-  startPepr: (files: { certificate: string; key: string }) => void;
+  listen: (files: { certificate: string; key: string }) => void;
 }
 
 export interface Admission {
@@ -96,7 +87,7 @@ class Serving {
     }
     const files = this.writeFiles(certificate);
     this.lastAnswer = this.parts.clock.monotonic();
-    this.server = WebhookServer.catch(() => this.parts.startPepr(files));
+    this.server = WebhookServer.catch(() => this.parts.listen(files));
     log.info("the webhook has its certificate and starts");
   }
 
