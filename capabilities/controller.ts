@@ -1,55 +1,27 @@
 /**
- * The controller: informers feed the desired state, two work queues bring nodes and TrafficControls to it. Started by pepr.ts; works in a
- * Pod and, with KUBECONFIG, anywhere else. Every replica keeps its replicas of the API warm; only the holder of the Lease writes.
+ * The controller: replicas of the API feed the desired state, two work queues bring nodes and TrafficControls to it. Started by pepr.ts;
+ * works in a Pod and, with KUBECONFIG, anywhere else. Every process keeps its replicas warm; only the holder of the Lease writes.
  */
 import { randomUUID } from "node:crypto";
 import { certificateKeeper, type CertificateKeeper } from "./admission";
-import { LABELS, NODE_TRAFFIC_PLAN, REASONS, TRAFFIC_CONTROL, type TrafficControl } from "./api";
-import {
-  DeliveryMetrics,
-  Finalizer,
-  hasFinalizer,
-  jobFacts,
-  nodeFacts,
-  NodeReconciler,
-  PlanWriter,
-  PROGRAMMER_COMPONENT,
-  programmerPodFacts,
-  Restarts,
-  type JobFacts,
-  type NodeFacts,
-  type ProgrammerPodFacts,
-  type RawJob,
-  type RawNode,
-  type RawPlan,
-  type RawProgrammerPod,
-} from "./delivery";
+import type { TrafficControl } from "./api";
+import { DeliveryMetrics, Finalizer, NodeReconciler, PlanWriter, Restarts } from "./delivery";
 import { DesiredState } from "./desired-state";
 import {
   Connection,
   EngineMetrics,
-  Informer,
   KubernetesClient,
   LeaderElection,
   logger,
-  RESOURCES,
   runWorkers,
   systemClock,
   WorkQueue,
   type Environment,
-  type RawObject,
   type ReconcileResult,
 } from "./engine";
-import { planFacts, significantPlanFacts, type PlanFacts } from "./planning";
-import { EventRecorder, Reporter, ReportingMetrics, type NodeView } from "./reporting";
-import {
-  namespaceFacts,
-  podFacts,
-  type NamespaceFacts,
-  type PodFacts,
-  type RawNamespace,
-  type RawPod,
-} from "./selection";
+import { allOf, replicasOf, type RawTrafficControl, type ReplicaHandlers, type Replicas } from "./replicas";
+import { EventRecorder, Reporter, ReportingMetrics } from "./reporting";
+import { TrafficControlReconciler } from "./trafficcontrol-reconciler";
 
 const LEASE = "ovs-traffic-control-controller";
 const NODE_WORKERS = 16;
@@ -61,22 +33,23 @@ export interface Controller {
   /** Ends the work in hand and hands the Lease over. */
   stop(): Promise<void>;
   healthy(): boolean;
-  /** True once this replica knows the cluster; a standby is ready as well. */
+  /** True once this process knows the cluster; a standby is ready as well. */
   ready(): boolean;
   metrics(): Promise<string>;
 }
 
 export interface ControllerOptions {
-  /** What to do when the Lease is lost. Nothing may be written any more; ending is the only sure way. */
+  /** What to do when the Lease is lost. Nothing may be written any more; ending the process is the only sure way. */
   onLost?: () => void;
 }
 
-type RawTrafficControl = TrafficControl & RawObject;
-
 // Async, so that a wrong kubeconfig is a rejection like every later failure.
 // eslint-disable-next-line @typescript-eslint/require-await
-export async function startController(environment: Environment, options: ControllerOptions = {}): Promise<Controller> {
-  const controller = new TrafficController(environment, options);
+export async function startController(
+  environment: Environment,
+  { onLost = (): void => process.exit(1) }: ControllerOptions = {},
+): Promise<Controller> {
+  const controller = new TrafficController(environment, onLost);
   controller.start();
   return controller;
 }
@@ -86,31 +59,13 @@ class TrafficController implements Controller {
   private readonly engineMetrics = new EngineMetrics({ processMetrics: true });
   private readonly log = logger("controller");
   private readonly connection = Connection.fromEnvironment();
-  /** For informers and the Lease. */
-  private readonly reader = new KubernetesClient({ connection: this.connection, metrics: this.engineMetrics });
-  /** For everything else: writes only while leading. */
-  private readonly api = new KubernetesClient({
-    connection: this.connection,
-    metrics: this.engineMetrics,
-    mayWrite: () => this.election.isLeading(),
-  });
-  private readonly election: LeaderElection;
-  private readonly desired: DesiredState;
   private readonly nodeQueue = this.queue("node");
   private readonly trafficControlQueue = this.queue("trafficcontrol");
-
-  private readonly trafficControls: Informer<RawTrafficControl, TrafficControl>;
-  private readonly pods: Informer<RawPod, PodFacts>;
-  private readonly namespaces: Informer<RawNamespace, NamespaceFacts>;
-  private readonly nodes: Informer<RawNode, NodeFacts>;
-  private readonly plans: Informer<RawPlan, PlanFacts>;
-  private readonly jobs: Informer<RawJob, JobFacts>;
-  private readonly programmerPods: Informer<RawProgrammerPod, ProgrammerPodFacts>;
-
+  private readonly election: LeaderElection;
+  private readonly desired: DesiredState;
+  private readonly replicas: Replicas;
   private readonly nodeReconciler: NodeReconciler;
-  private readonly finalizer: Finalizer;
-  private readonly reporter: Reporter;
-  private readonly events: EventRecorder;
+  private readonly trafficControlReconciler: TrafficControlReconciler;
   private readonly keeper: CertificateKeeper;
   private workers: Promise<unknown> = Promise.resolve();
   private flushScheduled = false;
@@ -119,115 +74,69 @@ class TrafficController implements Controller {
 
   constructor(
     private readonly environment: Environment,
-    private readonly options: ControllerOptions,
+    private readonly onLost: () => void,
   ) {
-    const { clock, api, log, engineMetrics } = this;
-    const { podName, podNamespace, nodesNamespace } = environment;
+    const { clock, connection, engineMetrics: metrics } = this;
+    const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
+    /** For replicas and the Lease. */
+    const reader = new KubernetesClient({ connection, metrics });
+    /** For everything else: writes only while leading. */
+    const api = new KubernetesClient({ connection, metrics, mayWrite: () => this.election.isLeading() });
     this.election = new LeaderElection({
-      api: this.reader,
+      api: reader,
       namespace: podNamespace,
       name: LEASE,
       identity: `${podName}_${randomUUID()}`,
       clock,
-      metrics: engineMetrics,
+      metrics,
       log: logger("leader-election"),
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
-
-    const common = { api: this.reader, clock, log: logger("informer") };
-    this.trafficControls = new Informer<RawTrafficControl, TrafficControl>({
-      ...common,
-      path: { resource: TRAFFIC_CONTROL },
-      project: ({ metadata, spec, status }) => ({ metadata: { ...metadata, managedFields: undefined }, spec, status }),
-      significant: ({ metadata: { uid, generation, finalizers, deletionTimestamp }, spec }) => {
-        return { uid, generation, finalizers, deletionTimestamp, spec };
-      },
-      onChange: (_before, after, name) => this.onTrafficControl(name, after),
-    });
-    this.pods = new Informer({
-      ...common,
-      path: { resource: RESOURCES.pods },
-      // What no TrafficControl can select need not be sent.
-      query: { fieldSelector: "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed" },
-      project: podFacts,
-      onChange: (_before, after, key) => this.change(() => this.desired.setPod(key, after)),
-    });
-    this.namespaces = new Informer({
-      ...common,
-      path: { resource: RESOURCES.namespaces },
-      project: namespaceFacts,
-      onChange: (_before, after, name) => this.change(() => this.desired.setNamespace(name, after)),
-    });
-    this.nodes = new Informer({
-      ...common,
-      path: { resource: RESOURCES.nodes },
-      project: nodeFacts,
-      onChange: (_before, _after, name) => this.onNode(name),
-    });
-    this.plans = new Informer<RawPlan, PlanFacts>({
-      ...common,
-      path: { resource: NODE_TRAFFIC_PLAN },
-      project: planFacts,
-      significant: significantPlanFacts,
-      onChange: (_before, _after, name) => this.onPlan(name),
-    });
-    const ours = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
-    this.jobs = new Informer({
-      ...common,
-      path: { resource: RESOURCES.jobs, namespace: nodesNamespace },
-      query: ours,
-      project: jobFacts,
-      onChange: (before, after) => this.onJob(after?.node ?? before?.node ?? ""),
-    });
-    this.programmerPods = new Informer({
-      ...common,
-      path: { resource: RESOURCES.pods, namespace: nodesNamespace },
-      query: ours,
-      project: programmerPodFacts,
-      onChange: (before, after) => this.onProgrammerPod(after?.job ?? before?.job ?? ""),
-    });
-
-    const plan = new PlanWriter(api, this.plans);
+    this.replicas = replicasOf({ api: reader, nodesNamespace, clock, log: logger("replicas") }, this.handlers());
+    const { trafficControls, nodes, plans, jobs, programmerPods } = this.replicas;
+    const plan = new PlanWriter(api, plans);
     this.nodeReconciler = new NodeReconciler({
       api,
-      nodes: this.nodes,
-      plans: this.plans,
-      jobs: this.jobs,
-      programmerPods: this.programmerPods,
+      nodes,
+      plans,
+      jobs,
+      programmerPods,
       wantedPlan: (node, uid) => this.desired.wantedPlan(node, uid),
       plan,
       restarts: new Restarts(clock),
       settings: environment,
-      metrics: new DeliveryMetrics(engineMetrics),
+      metrics: new DeliveryMetrics(metrics),
       onReport: (node) => this.reportOn(node),
       log: logger("delivery"),
     });
-    const admit = (trafficControl: TrafficControl): void =>
-      this.trafficControls.admit(trafficControl as RawTrafficControl);
-    this.finalizer = new Finalizer({
-      api,
-      plans: this.plans,
-      nodes: this.nodes,
-      nodesUnderWay: (uid) => plan.nodesUnderWay(uid),
-      admit,
-      deadlineSeconds: environment.cleanupDeadlineSeconds,
-      clock,
-    });
-    this.events = new EventRecorder({ api, instance: podName, clock, log: logger("events") });
-    this.reporter = new Reporter({
-      api,
-      events: this.events,
-      metrics: new ReportingMetrics(engineMetrics),
-      admit,
-      clock,
+    const admit = (trafficControl: TrafficControl): void => trafficControls.admit(trafficControl as RawTrafficControl);
+    const nodesUnderWay = (uid: string): string[] => plan.nodesUnderWay(uid);
+    const events = new EventRecorder({ api, instance: podName, clock, log: logger("events") });
+    this.trafficControlReconciler = new TrafficControlReconciler({
+      replicas: this.replicas,
+      desired: this.desired,
+      nodeReconciler: this.nodeReconciler,
+      finalizer: new Finalizer({
+        api,
+        plans,
+        nodes,
+        nodesUnderWay,
+        admit,
+        deadlineSeconds: cleanupDeadlineSeconds,
+        clock,
+      }),
+      reporter: new Reporter({ api, events, metrics: new ReportingMetrics(metrics), admit, clock }),
+      events,
+      cleanupDeadlineSeconds,
     });
     this.keeper = certificateKeeper(api, { namespace: podNamespace, clock, log: logger("certificates") });
-    log.info({ ...environment, server: this.connection.server.host }, "starting");
   }
 
   start(): void {
-    for (const informer of this.informers()) informer.start();
-    const synced = Promise.all(this.informers().map((informer) => informer.synced));
+    this.log.info({ ...this.environment, server: this.connection.server.host }, "starting");
+    const replicas = allOf(this.replicas);
+    for (const replica of replicas) replica.start();
+    const synced = Promise.all(replicas.map((replica) => replica.synced));
     this.election.start({
       onStartedLeading: () => {
         this.keeper.start();
@@ -236,7 +145,7 @@ class TrafficController implements Controller {
       onStoppedLeading: () => {
         this.isLost = true;
         this.log.fatal("another process may hold the Lease now; ending");
-        (this.options.onLost ?? ((): void => process.exit(1)))();
+        this.onLost();
       },
     });
   }
@@ -246,12 +155,13 @@ class TrafficController implements Controller {
   }
 
   async stop(): Promise<void> {
+    this.isWorking = false;
     this.nodeQueue.stop();
     this.trafficControlQueue.stop();
     await this.workers;
     await this.keeper.stop();
     await this.election.stop();
-    await Promise.all(this.informers().map((informer) => informer.stop()));
+    await Promise.all(allOf(this.replicas).map((replica) => replica.stop()));
     this.connection.close();
   }
 
@@ -260,7 +170,7 @@ class TrafficController implements Controller {
   }
 
   ready(): boolean {
-    return this.informers().every((informer) => informer.hasSynced);
+    return allOf(this.replicas).every((replica) => replica.hasSynced);
   }
 
   async metrics(): Promise<string> {
@@ -271,116 +181,61 @@ class TrafficController implements Controller {
 
   /** Starts the workers with everything there is to look at. */
   private work(): void {
+    const { plans, jobs, trafficControls } = this.replicas;
     this.isWorking = true;
     this.desired.takeDirty();
-    for (const names of [this.desired.nodes(), this.plans.keys()]) for (const name of names) this.nodeQueue.add(name);
-    for (const { node } of this.jobs.values()) if (node !== "") this.nodeQueue.add(node);
-    for (const name of this.trafficControls.keys()) this.trafficControlQueue.add(name);
-    const common = { clock: this.clock, metrics: this.engineMetrics };
+    for (const nodes of [this.desired.nodes(), plans.keys()]) for (const node of nodes) this.nodeQueue.add(node);
+    for (const { node } of jobs.values()) this.onJob(node);
+    for (const name of trafficControls.keys()) this.trafficControlQueue.add(name);
+    const run = (
+      controller: string,
+      queue: WorkQueue,
+      concurrency: number,
+      reconcile: (key: string) => Promise<ReconcileResult>,
+    ): Promise<void> => {
+      const { clock, engineMetrics: metrics } = this;
+      return runWorkers({ controller, queue, concurrency, reconcile, clock, metrics, log: logger(controller) });
+    };
     this.workers = Promise.all([
-      runWorkers({
-        ...common,
-        controller: "node",
-        queue: this.nodeQueue,
-        reconcile: (name) => this.nodeReconciler.reconcile(name),
-        concurrency: NODE_WORKERS,
-        log: logger("node"),
-      }),
-      runWorkers({
-        ...common,
-        controller: "trafficcontrol",
-        queue: this.trafficControlQueue,
-        reconcile: (name) => this.reconcileTrafficControl(name),
-        concurrency: TRAFFIC_CONTROL_WORKERS,
-        log: logger("trafficcontrol"),
-      }),
+      run("node", this.nodeQueue, NODE_WORKERS, (name) => this.nodeReconciler.reconcile(name)),
+      run("trafficcontrol", this.trafficControlQueue, TRAFFIC_CONTROL_WORKERS, (name) =>
+        this.trafficControlReconciler.reconcile(name),
+      ),
     ]);
   }
 
-  private async reconcileTrafficControl(name: string): Promise<ReconcileResult> {
-    const trafficControl = this.trafficControls.get(name);
-    if (trafficControl === undefined) {
-      this.reporter.forget(name);
-      return {};
-    }
-    const isDeleting = trafficControl.metadata.deletionTimestamp !== undefined;
-    if (isDeleting) return hasFinalizer(trafficControl) ? this.cleanUp(trafficControl) : {};
-    if (!hasFinalizer(trafficControl)) {
-      // Its own write brings it back here, and its nodes into their queue.
-      await this.finalizer.add(trafficControl);
-      return {};
-    }
-    const selection = this.desired.selectionOf(name);
-    return this.reporter.report(trafficControl, {
-      nodes: [...selection.nodes].flatMap(([node, pods]) => this.viewOf(node, pods)),
-      conflict: this.desired.conflictOf(trafficControl),
-      collectors: selection.collectors,
-    });
+  private handlers(): ReplicaHandlers {
+    const { desired } = this;
+    return {
+      onTrafficControl: (name, after) => this.change(() => desired.setTrafficControl(name, after)),
+      onPod: (key, after) => this.change(() => desired.setPod(key, after)),
+      onNamespace: (name, after) => this.change(() => desired.setNamespace(name, after)),
+      onNode: (name) => this.onNode(name),
+      onPlan: (name) => {
+        this.onNode(name);
+        for (const deleting of desired.deleting()) this.enqueue(deleting);
+      },
+      onJob: (node) => this.onJob(node),
+      onProgrammerPod: (job) => {
+        const node = this.replicas.jobs.get(`${this.environment.nodesNamespace}/${job}`)?.node;
+        if (node !== undefined) this.onNode(node);
+      },
+    };
   }
 
-  private async cleanUp(trafficControl: TrafficControl): Promise<ReconcileResult> {
-    const cleanup = await this.finalizer.release(trafficControl);
-    const record = (type: "Normal" | "Warning", reason: string, note: string): void =>
-      this.events.record(trafficControl, { type, reason, action: "Cleanup", note });
-    switch (cleanup.state) {
-      case "waiting": {
-        const nodes = `${cleanup.nodes.length} ${cleanup.nodes.length === 1 ? "node" : "nodes"}`;
-        if (cleanup.isNew) record("Normal", REASONS.cleanupStarted, `Removing the taps from ${nodes}.`);
-        return { requeueAfterMilliseconds: cleanup.milliseconds };
-      }
-      case "completed":
-        record("Normal", REASONS.cleanupCompleted, "No node taps for this TrafficControl any more.");
-        return {};
-      case "abandoned": {
-        const nodes = `${cleanup.nodes.slice(0, 5).join(", ")}${cleanup.nodes.length > 5 ? "…" : ""}`;
-        const seconds = this.environment.cleanupDeadlineSeconds;
-        const note = `Not confirmed within ${seconds} s by ${nodes}; taps there go when the node answers again.`;
-        record("Warning", REASONS.cleanupAbandoned, note);
-        return {};
-      }
-    }
-  }
-
-  /** Empty for a node that is gone: its Pods will be, too. */
-  private viewOf(name: string, pods: number): NodeView[] {
-    const node = this.nodes.get(name);
-    if (node === undefined) return [];
-    const trouble = this.nodeReconciler.troubleOf(name);
-    const excess = this.nodeReconciler.excessOf(name);
-    return [{ node: name, ready: node.ready, pods, plan: this.plans.get(name), trouble, excess }];
-  }
-
-  private onTrafficControl(name: string, after: TrafficControl | undefined): void {
-    this.change(() => this.desired.setTrafficControl(name, after));
-  }
-
+  /** Something about the node itself, its plan or its programmer has changed. */
   private onNode(name: string): void {
     if (!this.isWorking) return;
     this.nodeQueue.add(name);
     this.reportOn(name);
   }
 
-  private onPlan(name: string): void {
-    if (!this.isWorking) return;
-    this.nodeQueue.add(name);
-    this.reportOn(name);
-    for (const deleting of this.desired.deleting()) this.trafficControlQueue.add(deleting);
-  }
-
   private onJob(node: string): void {
     if (this.isWorking && node !== "") this.nodeQueue.add(node);
   }
 
-  private onProgrammerPod(job: string): void {
-    const node = this.jobs.get(`${this.environment.nodesNamespace}/${job}`)?.node;
-    if (node === undefined || !this.isWorking) return;
-    this.nodeQueue.add(node);
-    this.reportOn(node);
-  }
-
   private reportOn(node: string): void {
-    if (!this.isWorking) return;
-    for (const name of this.desired.trafficControlsOn(node)) this.trafficControlQueue.add(name);
+    for (const name of this.desired.trafficControlsOn(node)) this.enqueue(name);
   }
 
   /** Changes the desired state; what became dirty is queued once all events of this turn of the event loop are in. */
@@ -394,11 +249,6 @@ class TrafficController implements Controller {
       for (const node of nodes) this.nodeQueue.add(node);
       for (const name of trafficControls) this.trafficControlQueue.add(name);
     });
-  }
-
-  private informers(): Informer<never, unknown>[] {
-    const { trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods } = this;
-    return [trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods] as Informer<never, unknown>[];
   }
 
   private queue(name: string): WorkQueue {

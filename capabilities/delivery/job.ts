@@ -68,7 +68,6 @@ function labelsOf(node: string): Record<string, string> {
 }
 
 // The return type is the literal itself: JobSpec above is made from it.
-// eslint-disable-next-line @typescript-eslint/explicit-function-return-type
 function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
   return {
     completions: 1,
@@ -111,7 +110,6 @@ function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
   };
 }
 
-// eslint-disable-next-line @typescript-eslint/explicit-function-return-type
 function container(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
   return {
     name: PROGRAMMER_COMPONENT,

@@ -161,7 +161,7 @@ export class KubernetesClient implements KubernetesApi {
     const { server, agent, headers } = await this.options.connection.options();
     if (call.method !== "GET" && this.options.mayWrite?.() === false) return FENCED;
     const transport = server.protocol === "http:" ? http : https;
-    let staleSocket = false;
+    const socket = { isStale: false };
     const result = await new Promise<ApiResult<http.IncomingMessage>>((resolve) => {
       const request = transport.request({
         method: call.method,
@@ -185,13 +185,13 @@ export class KubernetesClient implements KubernetesApi {
       );
       request.on("response", (response) => resolve({ ok: true, value: response }));
       request.on("error", (error: NodeJS.ErrnoException) => {
-        staleSocket = request.reusedSocket && error.code === "ECONNRESET";
+        socket.isStale = request.reusedSocket && error.code === "ECONNRESET";
         resolve(noAnswer(error));
       });
       request.end(call.body);
     });
     // The server closed an idle connection in the moment in which we took it from the pool: it has not read the request.
-    if (staleSocket && !retried) return this.open(call, signal, true);
+    if (socket.isStale && !retried) return this.open(call, signal, true);
     const code = result.ok ? String(result.value.statusCode ?? 0) : "<error>";
     this.options.metrics.requests.inc({ code, method: call.method, host: server.host });
     if (result.ok && result.value.statusCode === 401) this.options.connection.expireCredentials();

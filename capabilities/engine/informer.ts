@@ -94,9 +94,9 @@ export class Informer<Raw extends RawObject, T> {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    while (!signal.aborted) {
+    while (!this.isStopped()) {
       const failure = this.resourceVersion === undefined ? await this.relist() : await this.watch(this.resourceVersion);
-      if (failure === undefined || signal.aborted) continue;
+      if (failure === undefined || this.isStopped()) continue;
       if (failure.code === 410) {
         this.resourceVersion = undefined;
         continue;
@@ -110,6 +110,10 @@ export class Informer<Raw extends RawObject, T> {
       );
       await sleep(this.options.clock, delay, signal);
     }
+  }
+
+  private isStopped(): boolean {
+    return this.stopping.signal.aborted;
   }
 
   private async relist(): Promise<ApiFailure | undefined> {

@@ -68,15 +68,15 @@ export class LeaderElection {
     const { clock, metrics, name, log, identity } = this.options;
     const { signal } = this.stopping;
     metrics.leader.set({ name }, 0);
-    while (!signal.aborted && !(await this.tryAcquireOrRenew()))
+    while (!this.isStopped() && !(await this.tryAcquireOrRenew()))
       await sleep(clock, RETRY_MS * (1 + Math.random() * 0.2), signal);
-    if (signal.aborted) return;
+    if (this.isStopped()) return;
     log.info({ identity, lease: name }, "leading");
     metrics.leader.set({ name }, 1);
     callbacks.onStartedLeading();
-    while (!signal.aborted) {
+    while (!this.isStopped()) {
       await sleep(clock, RETRY_MS, signal);
-      if (signal.aborted) return;
+      if (this.isStopped()) return;
       await this.tryAcquireOrRenew();
       if (this.isLeading()) continue;
       metrics.leader.set({ name }, 0);
@@ -84,6 +84,10 @@ export class LeaderElection {
       callbacks.onStoppedLeading();
       return;
     }
+  }
+
+  private isStopped(): boolean {
+    return this.stopping.signal.aborted;
   }
 
   private async tryAcquireOrRenew(): Promise<boolean> {

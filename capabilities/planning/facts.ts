@@ -38,15 +38,15 @@ export function planFacts({ metadata, spec, status = {} }: NodeTrafficPlan): Pla
 
 /** Everything but counters and versions: what may change the outcome of a reconcile. */
 export function significantPlanFacts(plan: PlanFacts): unknown {
-  const { resourceVersion: _version, status, ...rest } = plan;
-  const rules = status.rules?.map(({ packets: _packets, bytes: _bytes, ...rule }) => rule);
+  const { status } = plan;
+  const rules = status.rules?.map((rule) => ({ ...rule, packets: undefined, bytes: undefined }));
   const conditions = status.conditions?.map(({ type, status: value, reason, message }) => [
     type,
     value,
     reason,
     message,
   ]);
-  return { ...rest, status: { ...status, rules, conditions } };
+  return { ...plan, resourceVersion: undefined, status: { ...status, rules, conditions } };
 }
 
 /** Whether the node's programmer has acted on the plan as it is now. */

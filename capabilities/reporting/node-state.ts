@@ -1,5 +1,5 @@
 /** How far one node is with one TrafficControl. Pure: from what the controller knows of the node to a state with a reason. */
-import { REASONS, type RuleResult, type TrafficControl } from "../api";
+import { CONDITIONS, REASONS, type RuleResult, type TrafficControl } from "../api";
 import { isConfirmed, type PlanFacts } from "../planning";
 
 /** Everything that bears on one node. */
@@ -41,6 +41,11 @@ const HOPELESS_FAILURES = 5;
 export function nodeStateOf({ metadata }: TrafficControl, view: NodeView): NodeState {
   if (view.excess !== undefined) return failed(REASONS.planTooLarge, view.excess, true);
   const { plan } = view;
+  // What was in force before may no longer be: Open vSwitch keeps its flows only as long as it runs.
+  const report = plan?.status.conditions?.find(({ type }) => type === CONDITIONS.ready);
+  if (report?.status === "False" && report.reason === REASONS.ovsUnreachable && view.ready) {
+    return failed(report.reason, sentence(report.message), false);
+  }
   const rule = plan?.rules.find(({ uid }) => uid === metadata.uid);
   if (plan !== undefined && rule?.generation === metadata.generation && isConfirmed(plan)) {
     const result = plan.status.rules?.find(({ uid }) => uid === metadata.uid);
@@ -52,10 +57,6 @@ export function nodeStateOf({ metadata }: TrafficControl, view: NodeView): NodeS
   }
   if (view.trouble !== undefined) {
     return failed(view.trouble.reason, sentence(view.trouble.message), view.trouble.failures >= HOPELESS_FAILURES);
-  }
-  const report = plan?.status.conditions?.find(({ type }) => type === "Ready");
-  if (report?.status === "False" && report.reason === REASONS.ovsUnreachable) {
-    return failed(report.reason, sentence(report.message), false);
   }
   return { state: "programming" };
 }

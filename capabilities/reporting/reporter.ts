@@ -1,5 +1,12 @@
 /** Writes the status of TrafficControls, at most once a second each and only if it differs, and the Events that go with it. */
-import { CONDITIONS, REASONS, TRAFFIC_CONTROL, type TrafficControl, type TrafficControlStatus } from "../api";
+import {
+  CONDITIONS,
+  REASONS,
+  TRAFFIC_CONTROL,
+  type Condition,
+  type TrafficControl,
+  type TrafficControlStatus,
+} from "../api";
 import { must, type Clock, type KubernetesApi, type ReconcileResult } from "../engine";
 import { canonicalJson } from "../planning";
 import type { EventRecorder } from "./events";
@@ -9,6 +16,11 @@ import { statusOf } from "./status";
 import { list } from "./words";
 
 const COALESCE_MS = 1_000;
+/**
+ * A resident programmer answers within this. So the first word about a generation waits for it if there is nothing better to say than
+ * "programming": one write instead of two, and Ready a second earlier.
+ */
+const PATIENCE_MS = 200;
 
 export interface Situation {
   nodes: readonly NodeView[];
@@ -28,6 +40,9 @@ export interface ReporterOptions {
 
 interface Memory {
   uid: string;
+  generation: number;
+  /** When this generation was first looked at. */
+  firstSeenAt: number;
   writtenAt: number;
   unrealizedSince: Map<string, number>;
 }
@@ -39,9 +54,9 @@ export class Reporter {
 
   async report(trafficControl: TrafficControl, situation: Situation): Promise<ReconcileResult> {
     const { clock, metrics } = this.options;
-    const { name = "", uid = "" } = trafficControl.metadata;
-    const memory = this.memoryOf(name, uid);
+    const { name = "" } = trafficControl.metadata;
     const moment = clock.monotonic();
+    const memory = this.memoryOf(trafficControl, moment);
     const { collectors, ...rest } = situation;
     const unrealizedFor = new Map([...memory.unrealizedSince].map(([node, since]) => [node, moment - since]));
     const output = statusOf({ trafficControl, ...rest, unrealizedFor, now: clock.now() });
@@ -52,9 +67,11 @@ export class Reporter {
     const result = { requeueAfterMilliseconds: output.recheckAfterMilliseconds };
     if (collectors.length > 0) this.warnOfCollectors(trafficControl, collectors);
     if (canonicalJson(output.status) === canonicalJson(trafficControl.status ?? {})) return result;
-    const wait = memory.writtenAt + COALESCE_MS - clock.monotonic();
+    const isProgramming = readyOf(output.status)?.reason === REASONS.programming;
+    const patience = isProgramming ? memory.firstSeenAt + PATIENCE_MS : -Infinity;
+    const wait = Math.max(memory.writtenAt + COALESCE_MS, patience) - moment;
     if (wait > 0) return { requeueAfterMilliseconds: wait };
-    memory.writtenAt = clock.monotonic();
+    memory.writtenAt = moment;
     await this.write(trafficControl, output.status);
     return result;
   }
@@ -77,12 +94,8 @@ export class Reporter {
 
   /** An Event for each change of Ready's status or reason. */
   private announce(trafficControl: TrafficControl, status: TrafficControlStatus): void {
-    const readyOf = (
-      conditions: TrafficControlStatus["conditions"],
-    ): { status: string; reason: string; message: string } | undefined =>
-      conditions?.find(({ type }) => type === CONDITIONS.ready);
-    const before = readyOf(trafficControl.status?.conditions);
-    const after = readyOf(status.conditions);
+    const before = readyOf(trafficControl.status);
+    const after = readyOf(status);
     if (after === undefined || (before?.status === after.status && before.reason === after.reason)) return;
     // On its way is not news.
     if (after.reason === REASONS.programming) return;
@@ -96,12 +109,18 @@ export class Reporter {
     this.options.events.record(trafficControl, { type: "Warning", reason, action: "Select", note });
   }
 
-  private memoryOf(name: string, uid: string): Memory {
+  private memoryOf({ metadata }: TrafficControl, moment: number): Memory {
+    const { name = "", uid = "", generation = 0 } = metadata;
     let memory = this.memories.get(name);
     if (memory?.uid !== uid) {
-      memory = { uid, writtenAt: -Infinity, unrealizedSince: new Map() };
+      memory = { uid, generation, firstSeenAt: moment, writtenAt: -Infinity, unrealizedSince: new Map() };
       this.memories.set(name, memory);
     }
+    if (memory.generation !== generation) Object.assign(memory, { generation, firstSeenAt: moment });
     return memory;
   }
+}
+
+function readyOf(status: TrafficControlStatus | undefined): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === CONDITIONS.ready);
 }

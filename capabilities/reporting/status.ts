@@ -95,7 +95,7 @@ function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]
   const late = unrealized.filter(({ state, age }) => state.state === "failed" || age >= GRACE_MS);
   if (wasReady(trafficControl) && late.length === 0) {
     const oldest = Math.max(...unrealized.map(({ age }) => age));
-    const { reason, message } = trafficControl.status!.conditions!.find(({ type }) => type === CONDITIONS.ready)!;
+    const [reason, message] = graceSentence(trafficControl, judged, unrealized);
     return { verdicts: [ready(reason, message)], recheckAfterMilliseconds: GRACE_MS - oldest };
   }
   return troubled(unrealized, judged.length);
@@ -189,6 +189,18 @@ function realizedSentence({ spec }: TrafficControl, judged: Judged[]): string {
   const answering = judged.length - silent.length;
   const text = `Mirroring ${count(pods, POD)} on ${count(answering, NODE)} to ${targetText(spec.targetPort)}`;
   return silent.length === 0 ? `${text}.` : `${text}; not on ${list(silent)}, which is not ready.`;
+}
+
+/** Ready stays True for a moment, because only Pods that were born since are missing. */
+function graceSentence(
+  { spec }: TrafficControl,
+  judged: Judged[],
+  unrealized: Judged[],
+): [reason: string, message: string] {
+  const realized = judged.filter(({ state }) => state.state === "realized").length;
+  const work = `programming ${list(unrealized.map(({ view }) => view.node))}`;
+  if (realized === 0) return [REASONS.programming, `${work.charAt(0).toUpperCase()}${work.slice(1)}.`];
+  return [REASONS.realized, `Mirroring on ${count(realized, NODE)} to ${targetText(spec.targetPort)}; ${work}.`];
 }
 
 function notReadySentence(judged: Judged[]): string {

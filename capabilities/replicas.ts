@@ -1,0 +1,127 @@
+/** The controller's local copies of the API: which objects, which part of them. Made by controller.ts; every replica keeps them warm. */
+import { LABELS, NODE_TRAFFIC_PLAN, TRAFFIC_CONTROL, type TrafficControl } from "./api";
+import {
+  jobFacts,
+  nodeFacts,
+  PROGRAMMER_COMPONENT,
+  programmerPodFacts,
+  type JobFacts,
+  type NodeFacts,
+  type ProgrammerPodFacts,
+  type RawJob,
+  type RawNode,
+  type RawPlan,
+  type RawProgrammerPod,
+} from "./delivery";
+import { Informer, RESOURCES, type Clock, type KubernetesApi, type Logger, type RawObject } from "./engine";
+import { planFacts, significantPlanFacts, type PlanFacts } from "./planning";
+import {
+  namespaceFacts,
+  podFacts,
+  type NamespaceFacts,
+  type PodFacts,
+  type RawNamespace,
+  type RawPod,
+} from "./selection";
+
+export type RawTrafficControl = TrafficControl & RawObject;
+
+/** What happens on a change; keys are names, `namespace/name` for Pods. */
+export interface ReplicaHandlers {
+  onTrafficControl: (name: string, after: TrafficControl | undefined) => void;
+  onPod: (key: string, after: PodFacts | undefined) => void;
+  onNamespace: (name: string, after: NamespaceFacts | undefined) => void;
+  onNode: (name: string) => void;
+  onPlan: (node: string) => void;
+  onJob: (node: string) => void;
+  onProgrammerPod: (job: string) => void;
+}
+
+export interface Replicas {
+  trafficControls: Informer<RawTrafficControl, TrafficControl>;
+  pods: Informer<RawPod, PodFacts>;
+  namespaces: Informer<RawNamespace, NamespaceFacts>;
+  nodes: Informer<RawNode, NodeFacts>;
+  plans: Informer<RawPlan, PlanFacts>;
+  jobs: Informer<RawJob, JobFacts>;
+  /** Pods in the Jobs' namespace: how programmers have ended. */
+  programmerPods: Informer<RawProgrammerPod, ProgrammerPodFacts>;
+}
+
+/** What all of them have in common. */
+export interface Replica {
+  start(): void;
+  stop(): Promise<void>;
+  readonly synced: Promise<void>;
+  readonly hasSynced: boolean;
+}
+
+export function allOf(replicas: Replicas): Replica[] {
+  const { trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods } = replicas;
+  return [trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods];
+}
+
+export interface ReplicaOptions {
+  api: KubernetesApi;
+  nodesNamespace: string;
+  clock: Clock;
+  log: Logger;
+}
+
+export function replicasOf({ api, nodesNamespace, clock, log }: ReplicaOptions, on: ReplicaHandlers): Replicas {
+  const common = { api, clock, log };
+  const programmers = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
+  return {
+    trafficControls: new Informer<RawTrafficControl, TrafficControl>({
+      ...common,
+      path: { resource: TRAFFIC_CONTROL },
+      project: ({ metadata, spec, status }) => ({ metadata: { ...metadata, managedFields: undefined }, spec, status }),
+      // Not the status, which is our own word.
+      significant: ({ metadata: { uid, generation, finalizers, deletionTimestamp }, spec }) => {
+        return { uid, generation, finalizers, deletionTimestamp, spec };
+      },
+      onChange: (_before, after, name) => on.onTrafficControl(name, after),
+    }),
+    pods: new Informer({
+      ...common,
+      path: { resource: RESOURCES.pods },
+      // What no TrafficControl can select need not be sent.
+      query: { fieldSelector: "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed" },
+      project: podFacts,
+      onChange: (_before, after, key) => on.onPod(key, after),
+    }),
+    namespaces: new Informer({
+      ...common,
+      path: { resource: RESOURCES.namespaces },
+      project: namespaceFacts,
+      onChange: (_before, after, name) => on.onNamespace(name, after),
+    }),
+    nodes: new Informer({
+      ...common,
+      path: { resource: RESOURCES.nodes },
+      project: nodeFacts,
+      onChange: (_before, _after, name) => on.onNode(name),
+    }),
+    plans: new Informer<RawPlan, PlanFacts>({
+      ...common,
+      path: { resource: NODE_TRAFFIC_PLAN },
+      project: planFacts,
+      significant: significantPlanFacts,
+      onChange: (_before, _after, name) => on.onPlan(name),
+    }),
+    jobs: new Informer({
+      ...common,
+      path: { resource: RESOURCES.jobs, namespace: nodesNamespace },
+      query: programmers,
+      project: jobFacts,
+      onChange: (before, after) => on.onJob(after?.node ?? before?.node ?? ""),
+    }),
+    programmerPods: new Informer({
+      ...common,
+      path: { resource: RESOURCES.pods, namespace: nodesNamespace },
+      query: programmers,
+      project: programmerPodFacts,
+      onChange: (before, after) => on.onProgrammerPod(after?.job ?? before?.job ?? ""),
+    }),
+  };
+}
