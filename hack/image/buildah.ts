@@ -77,7 +77,8 @@ export class Buildah {
     return { CONTAINERS_REGISTRIES_CONF: this.file("registries.conf") };
   }
 
-  private file(name: string): string {
+  /** A path beside the storage, of the same life. */
+  file(name: string): string {
     return path.join(this.directory, name);
   }
 }

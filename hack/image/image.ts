@@ -4,9 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
 import { cacheDirectory, withLock, type Progress } from "../toolchain";
+import { writeArchive } from "./archive";
 import { baseContext, BASE_NAME } from "./base";
 import { Buildah } from "./buildah";
 import { aptConfiguration } from "./apt";
@@ -60,11 +61,7 @@ async function makeArchive(
   if (!(await buildah.exists(BASE_NAME))) await buildah.build(BASE_NAME, base.directory, ["--layers=false"], progress);
   const args = ["--layers", "--label", `org.opencontainers.image.version=${await version()}`];
   await buildah.build(reference, REPOSITORY, [...args, ...(await aptConfiguration())], progress);
-  progress("Image: writing the archive");
-  const partial = `${archive}.partial`;
-  await rm(partial, { force: true });
-  await buildah.push(reference, `oci-archive:${partial}:${reference}`, [], progress);
-  await rename(partial, archive);
+  await writeArchive(buildah, reference, archive, buildah.file("layers"), progress);
   await buildah.prune();
 }
 

@@ -72,6 +72,8 @@ spec:
       serviceAccountName: ovs-traffic-control-{{ .component }}
       automountServiceAccountToken: true
       enableServiceLinks: false
+      # The API server's address is in the environment; nothing else is looked up, so a broken cluster DNS is no trouble.
+      dnsPolicy: Default
       {{- with .root.Values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
