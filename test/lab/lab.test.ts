@@ -7,7 +7,7 @@ describe("the packet lab", () => {
   before(async () => {
     lab = await Lab.up({ nodes: { n1: ["a", "b"], n2: ["c"] } });
   });
-  after(() => lab?.down());
+  after(() => lab.down());
 
   it("lets Pods talk on one node and across nodes, over IPv4 and IPv6", async () => {
     const all = { sent: 5, received: 5, duplicates: 0 };

@@ -24,6 +24,8 @@ interface Events {
   up: [];
   /** The connection was lost; the reason is what ovs-ofctl said last. It is being tried again by itself. */
   down: [reason: string];
+  /** The bridge's socket is there, but the monitor was refused or ended at once; it is being tried again. */
+  refused: [reason: string];
   flow: [event: FlowEvent];
 }
 
@@ -77,16 +79,22 @@ export class ConnectionMonitor extends EventEmitter<Events> {
 
   private start(): void {
     if (this.closed) return;
-    const args = ["-O", this.versions, "--no-names", "--", "monitor", this.target, "watch:!initial"];
+    const flags = ["-O", this.versions, "--no-names", "--unixctl=none"];
+    const args = [...flags, "--", "monitor", this.target, "watch:!initial"];
     const child = spawn("ovs-ofctl", args, {
       env: environment(this.options),
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;
     let last = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (last = text.trim().split("\n").at(-1) ?? last));
+    // The answer to the monitor request is printed to standard output, later messages to standard error.
     createInterface({ input: child.stdout }).on("line", (line) => {
-      this.line(line);
+      if (line.includes("FLOW_MONITOR reply")) this.answered();
+    });
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      const event = parseFlowEvent(line);
+      if (event && !this.closed) this.emit("flow", event);
+      else if (line.startsWith("ovs-ofctl:")) last = line;
     });
     child.once("error", (error) => (last = error.message));
     child.once("close", () => {
@@ -94,7 +102,7 @@ export class ConnectionMonitor extends EventEmitter<Events> {
       if (this.closed) return;
       const was = this.connected;
       this.connected = false;
-      if (was) this.emit("down", last || "the connection was closed");
+      this.emit(was ? "down" : "refused", last || "the connection was closed");
       this.timer = setTimeout(
         () => {
           this.look(0);
@@ -104,16 +112,10 @@ export class ConnectionMonitor extends EventEmitter<Events> {
     });
   }
 
-  private line(line: string): void {
-    if (this.closed) return;
-    // The switch answers the monitor request with a reply of its own, empty because of !initial.
-    if (!this.connected && line.includes("FLOW_MONITOR reply")) {
-      this.connected = true;
-      this.emit("up");
-      return;
-    }
-    const event = parseFlowEvent(line);
-    if (event) this.emit("flow", event);
+  private answered(): void {
+    if (this.closed || this.connected) return;
+    this.connected = true;
+    this.emit("up");
   }
 }
 

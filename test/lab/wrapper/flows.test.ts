@@ -2,17 +2,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { diffFlows, flowKey } from "../../../packages/ovs-ofctl-wrapper/src/index";
-import type { Flow, FlowEntry, FlowFilter, OpenFlow, Result } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import type { Flow, FlowEntry, FlowFilter, OpenFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
 import { Lab } from "../../support/lab";
-import { flow } from "../../support/flows";
+import { flow } from "../../support/lab-flows";
+import { value } from "../../support/lab-result";
 
 const OURS: FlowFilter = { cookie: 0x5443000000000000n, cookieMask: 0xffff000000000000n };
 const BRIDGE = "br-int";
-
-function value<T>(result: Result<T>): T {
-  assert.ok(result.ok, result.ok ? "" : result.error.message);
-  return result.value;
-}
 
 describe("flows on a real Open vSwitch", () => {
   let lab: Lab | undefined;

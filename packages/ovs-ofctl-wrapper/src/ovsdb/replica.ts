@@ -4,12 +4,14 @@ import type { ColumnShape, Value, Wire } from "./values";
 import type { SelectedRow, Selection, TableName } from "./tables";
 
 /** One changed row. `before` is undefined for a new row, `after` for a deleted one. */
-export interface RowChange<S extends Selection, T extends TableName = TableName> {
-  table: T;
-  uuid: string;
-  before: SelectedRow<S, T> | undefined;
-  after: SelectedRow<S, T> | undefined;
-}
+export type RowChange<S extends Selection> = {
+  [T in TableName & keyof S]: {
+    table: T;
+    uuid: string;
+    before: SelectedRow<S, T> | undefined;
+    after: SelectedRow<S, T> | undefined;
+  };
+}[TableName & keyof S];
 
 /** `table-updates` of RFC 7047, section 4.1.6. `old` holds only the changed columns, `new` all of them. */
 export type TableUpdates = Record<string, Record<string, { old?: Record<string, Wire>; new?: Record<string, Wire> }>>;
