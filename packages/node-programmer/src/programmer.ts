@@ -7,10 +7,10 @@ import type { NodeTrafficPlan, PlanStatus } from "@ovs-traffic-control/api";
 import { Appctl, OpenFlow, Ovsdb } from "ovs-ofctl-wrapper";
 import type { Lock } from "ovs-ofctl-wrapper";
 import { COLUMNS, viewOf } from "./ovs";
-import type { OvsReplica } from "./ovs";
+import type { OvsView } from "./ovs";
 import { PodNamespaces } from "./pods";
 import { HostNetwork, Ports } from "./ports";
-import { Loop, Reconciler } from "./reconcile";
+import { Bridges, Loop, Reconciler } from "./reconcile";
 import type { Outcome } from "./reconcile";
 import { Counters, sameStatus, statusOf, unreachable } from "./status";
 
@@ -76,13 +76,15 @@ class Programmer {
   private end!: (code: number) => void;
   private db: Ovsdb | null = null;
   private lock: Lock | null = null;
+  private bridges: Bridges | null = null;
   private reconciler: Reconciler | null = null;
-  private replica: OvsReplica | null = null;
   /** undefined: not known yet; null: there is none, which is the same as an empty one. */
   private plan: NodeTrafficPlan | null | undefined;
   private lastPlan: NodeTrafficPlan["spec"] | undefined;
   private readonly reasons = new Set<string>();
   private auditWanted = false;
+  /** Bridges without work have been searched for flows of a former run. */
+  private searched = false;
   private readonly counters = new Counters();
   private countersPublished = 0;
   private published: PlanStatus | undefined;
@@ -122,7 +124,7 @@ class Programmer {
     for (const timer of this.timers.values()) clearTimeout(timer);
     await this.loop.stop();
     await this.writer.stop();
-    this.reconciler?.close();
+    this.bridges?.close();
     this.db?.close();
   }
 
@@ -142,7 +144,6 @@ class Programmer {
       this.options.log("error", "Open vSwitch's database does not answer", { replica, lock });
       return EXIT.ovsUnreachable;
     }
-    this.replica = replica.value;
     this.lock = lock.value;
     if (!(await this.locked())) return EXIT.superseded;
     db.on("close", (reason) => {
@@ -150,23 +151,21 @@ class Programmer {
     });
     db.on("reconnect", () => void this.databaseBack());
     const appctl = new Appctl(ovs);
-    const view = () => viewOf(replica.value);
-    this.reconciler = new Reconciler({
+    const view = (): OvsView => viewOf(replica.value);
+    this.bridges = new Bridges({
       openflow: new OpenFlow(ovs),
       appctl,
-      namespaces: new PodNamespaces(this.options.netnsDir),
-      ports: new Ports({
-        db,
-        appctl,
-        host: new HostNetwork(),
-        view,
-        guards: () => [lock.value.assert()],
-      }),
       view,
       wake: (why, audit) => {
         if (audit) this.auditWanted = true;
         this.wake(why);
       },
+    });
+    this.reconciler = new Reconciler({
+      bridges: this.bridges,
+      namespaces: new PodNamespaces(this.options.netnsDir),
+      ports: new Ports({ db, appctl, host: new HostNetwork(), view, guards: () => [lock.value.assert()] }),
+      view,
     });
     return null;
   }
@@ -263,6 +262,10 @@ class Programmer {
       this.counters.observe(await reconciler.audit());
     }
     const outcome = await reconciler.pass(spec);
+    if (!this.searched) {
+      this.searched = true;
+      if (await this.bridges?.findLeftovers()) this.wake("flows of a former run on another bridge");
+    }
     this.outcome = outcome;
     this.tell(outcome, why, performance.now() - started);
     this.report(outcome);

@@ -32,6 +32,8 @@ interface PlanList {
 export class KubernetesPlan implements PlanSource, StatusSink {
   private readonly stopped = new AbortController();
   private readonly selector: string;
+  /** From here on the watch goes on; null: list first. */
+  private version: string | null = null;
 
   constructor(
     private readonly api: ApiServer,
@@ -68,56 +70,52 @@ export class KubernetesPlan implements PlanSource, StatusSink {
 
   private async follow(onPlan: (plan: NodeTrafficPlan | null) => void): Promise<void> {
     let wait = FIRST_WAIT;
-    let version: string | null = null;
-    while (!this.stopped.signal.aborted) {
+    const stopped = (): boolean => this.stopped.signal.aborted;
+    while (!stopped()) {
       try {
-        if (version === null) {
-          const list = (await this.api.get(`${COLLECTION}?${this.selector}`)) as PlanList;
-          version = list.metadata.resourceVersion;
-          onPlan(list.items[0] ?? null);
-        }
-        const from: string = version;
-        await this.watchFrom(from, onPlan, (seen) => {
-          version = seen;
-          wait = FIRST_WAIT;
-        });
-        wait = FIRST_WAIT;
+        await this.refresh(onPlan);
+        await this.watch(onPlan, () => (wait = FIRST_WAIT));
       } catch (error) {
-        if (this.stopped.signal.aborted) return;
+        if (stopped()) return;
         // The version is too old for the server: start again with a list.
-        if (error instanceof ApiError && error.status === 410) version = null;
-        else {
-          this.log("warn", `the plan cannot be followed: ${(error as Error).message}; trying again`);
-          await new Promise((resolve) => setTimeout(resolve, wait));
-          wait = Math.min(wait * 2, LONGEST_WAIT);
+        if (error instanceof ApiError && error.status === 410) {
+          this.version = null;
+          continue;
         }
+        this.log("warn", `the plan cannot be followed: ${(error as Error).message}; trying again`);
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        wait = Math.min(wait * 2, LONGEST_WAIT);
       }
     }
   }
 
-  private async watchFrom(
-    version: string,
-    onPlan: (plan: NodeTrafficPlan | null) => void,
-    onVersion: (version: string) => void,
-  ): Promise<void> {
-    const path = `${COLLECTION}?${this.selector}&watch=1&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${version}`;
-    let failure: ApiError | null = null;
+  /** The plan as it is, if it is not known from which version on to watch. */
+  private async refresh(onPlan: (plan: NodeTrafficPlan | null) => void): Promise<void> {
+    if (this.version !== null) return;
+    const list = (await this.api.get(`${COLLECTION}?${this.selector}`)) as PlanList;
+    this.version = list.metadata.resourceVersion;
+    onPlan(list.items[0] ?? null);
+  }
+
+  private async watch(onPlan: (plan: NodeTrafficPlan | null) => void, onAlive: () => void): Promise<void> {
+    const from = `watch=1&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${this.version ?? ""}`;
+    const errors: ApiError[] = [];
     await this.api.watch(
-      path,
+      `${COLLECTION}?${this.selector}&${from}`,
       ({ type, object }) => {
         if (type === "ERROR") {
           const { code = 0, message = "" } = object as { code?: number; message?: string };
-          failure = new ApiError(code, "watch", message);
+          errors.push(new ApiError(code, "watch", message));
           return;
         }
+        onAlive();
         const plan = object as NodeTrafficPlan;
-        if (plan.metadata.resourceVersion !== undefined) onVersion(plan.metadata.resourceVersion);
-        if (type === "BOOKMARK") return;
-        onPlan(type === "DELETED" ? null : plan);
+        this.version = plan.metadata.resourceVersion ?? this.version;
+        if (type !== "BOOKMARK") onPlan(type === "DELETED" ? null : plan);
       },
       this.stopped.signal,
       SILENCE,
     );
-    if (failure !== null) throw failure as ApiError;
+    if (errors[0]) throw errors[0];
   }
 }

@@ -49,10 +49,19 @@ export function parseNeighbours(text: string): Map<string, string> {
   return found;
 }
 
-/** Lets Open vSwitch know the next hop; false if it does not answer (copies are lost until it does). */
-export async function resolveNextHop(appctl: Appctl, host: HostNetwork, hop: NextHop): Promise<boolean> {
+/**
+ * Lets Open vSwitch know the next hop; false if it does not answer (copies are lost until it does). `again`: also if it
+ * knows it already, because the next hop may have got another MAC address, or Open vSwitch be about to forget it.
+ */
+export async function resolveNextHop(
+  appctl: Appctl,
+  host: HostNetwork,
+  hop: NextHop,
+  again: boolean,
+): Promise<boolean> {
   const shown = await appctl.command("ovs-vswitchd", "tnl/neigh/show");
   const known = shown.ok ? parseNeighbours(shown.value).get(hop.address) : undefined;
+  if (known !== undefined && !again) return true;
   let mac = await host.neighbour(hop.address, hop.device);
   if (mac === null) {
     await host.askNeighbour(hop.address, hop.device);
@@ -63,7 +72,6 @@ export async function resolveNextHop(appctl: Appctl, host: HostNetwork, hop: Nex
     }
   }
   if (mac === null) return known !== undefined;
-  if (known === mac.toLowerCase()) return true;
   return (await appctl.command("ovs-vswitchd", "tnl/neigh/set", hop.device, hop.address, mac)).ok;
 }
 

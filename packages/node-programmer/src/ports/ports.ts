@@ -8,7 +8,7 @@ import type { Appctl, Operation, Ovsdb, Wire } from "ovs-ofctl-wrapper";
 import { bridgeOf, ownerMark } from "../ovs";
 import type { BridgeView, OvsView, PortView } from "../ovs";
 import type { Problem } from "../pods";
-import type { HostNetwork } from "./host";
+import type { HostNetwork, KernelTunnel } from "./host";
 import { ISOLATION, SAVED_KEY, isIsolated, judge, judgeDevice, judgeTunnel, missing } from "./judge";
 import { nextHop, resolveNextHop } from "./neighbours";
 import type { PortSpec } from "./spec";
@@ -46,6 +46,8 @@ export class Ports {
   private readonly prepared = new Set<string>();
   /** Internal ports whose link has been set up. */
   private readonly up = new Set<string>();
+  /** Asked once between two rounds of lookAfter. */
+  private readonly kernelTunnels = new Map<KernelTunnel["kind"], Promise<KernelTunnel[]>>();
 
   constructor(private readonly world: PortsWorld) {}
 
@@ -73,9 +75,10 @@ export class Ports {
     await Promise.all(
       outcomes.map(async ({ spec, bridge, ofport }) => {
         if (ofport === undefined || !this.routesItself(spec, bridge)) return;
-        if ((await this.way(spec)) !== null) this.prepared.delete(spec.name);
+        if ((await this.way(spec, true)) !== null) this.prepared.delete(spec.name);
       }),
     );
+    this.kernelTunnels.clear();
   }
 
   /** Deletes a port of ours, or gives an adopted one back as it was. The result says what went wrong, null if nothing. */
@@ -92,23 +95,21 @@ export class Ports {
   private async create(spec: PortSpec, bridgeName: string): Promise<PortOutcome> {
     const bridge = bridgeOf(this.world.view(), bridgeName);
     if (!bridge) return failed(spec, bridgeName, `there is no bridge ${bridgeName}`);
-    const objection = await this.objection(spec, bridge);
-    if (objection) return { spec, bridge: bridgeName, problem: objection };
-    const [made, way] = await Promise.all([
-      createPort(
-        this.world.db,
-        {
-          bridge: bridgeName,
-          name: spec.name,
-          type: spec.type,
-          options: spec.options,
-          externalIds: ownerMark(),
-          portColumns: ISOLATED_COLUMNS,
-        },
-        this.world.guards(),
-      ),
-      this.prepare(spec, bridge),
-    ]);
+    const [objection, way] = await Promise.all([this.objection(spec, bridge), this.prepare(spec, bridge)]);
+    const problem = objection ?? (way && "reason" in way ? way : null);
+    if (problem) return { spec, bridge: bridgeName, problem };
+    const made = await createPort(
+      this.world.db,
+      {
+        bridge: bridgeName,
+        name: spec.name,
+        type: spec.type,
+        options: spec.options,
+        externalIds: ownerMark(),
+        portColumns: ISOLATED_COLUMNS,
+      },
+      this.world.guards(),
+    );
     if (!made.ok) return failed(spec, bridgeName, made.error.message);
     return this.usable(spec, bridgeName, made.value.ofport ?? undefined, made.value.error, way);
   }
@@ -152,34 +153,35 @@ export class Ports {
   }
 
   private async objection(spec: PortSpec, bridge: BridgeView): Promise<Problem | null> {
-    const { host } = this.world;
-    if (spec.kind === "device") return judgeDevice(spec.name, await host.link(spec.name));
+    if (spec.kind === "device") return judgeDevice(spec.name, await this.world.host.link(spec.name));
     if (!spec.tunnel) return null;
-    const kernel =
-      bridge.datapath === "netdev" && (spec.kind === "vxlan" || spec.kind === "geneve")
-        ? await host.kernelTunnels(spec.kind)
-        : [];
-    const problem = judgeTunnel(spec, this.world.view(), bridge, kernel);
-    if (problem || bridge.datapath !== "netdev") return problem;
-    const hop = await nextHop(this.world.appctl, this.world.view(), spec.tunnel.remoteIP);
-    return "reason" in hop ? hop : null;
+    const { kind } = spec;
+    const taken =
+      bridge.datapath === "netdev" && (kind === "vxlan" || kind === "geneve") ? await this.tunnelsOfKernel(kind) : [];
+    return judgeTunnel(spec, this.world.view(), bridge, taken);
   }
 
-  /** What has to be true beyond the port itself before packets are sent into it. */
+  private tunnelsOfKernel(kind: KernelTunnel["kind"]): Promise<KernelTunnel[]> {
+    const known = this.kernelTunnels.get(kind) ?? this.world.host.kernelTunnels(kind);
+    this.kernelTunnels.set(kind, known);
+    return known;
+  }
+
+  /** What has to be true beyond the port itself before packets are sent into it; null if it is. */
   private async prepare(spec: PortSpec, bridge: BridgeView): Promise<Problem | { remark: string } | null> {
     if (!this.routesItself(spec, bridge.name) || this.prepared.has(spec.name)) return null;
-    const way = await this.way(spec);
+    const way = await this.way(spec, false);
     if (way === null) this.prepared.add(spec.name);
     return way;
   }
 
-  private async way(spec: PortSpec): Promise<Problem | { remark: string } | null> {
+  private async way(spec: PortSpec, again: boolean): Promise<Problem | { remark: string } | null> {
     const { appctl, host, view } = this.world;
     const remoteIP = spec.tunnel?.remoteIP;
     if (remoteIP === undefined) return null;
     const hop = await nextHop(appctl, view(), remoteIP);
     if ("reason" in hop) return hop;
-    if (await resolveNextHop(appctl, host, hop)) return null;
+    if (await resolveNextHop(appctl, host, hop, again)) return null;
     return {
       remark: `The next hop ${hop.address} on ${hop.device} does not answer ARP or neighbour discovery; copies are lost until it does.`,
     };

@@ -21,7 +21,8 @@ const TWO_REVALIDATIONS = 1000;
 export class BridgeFlows {
   /** What is on the bridge; null if it has to be looked up. */
   private current: readonly Flow[] | null = null;
-  private readonly monitor: ConnectionMonitor;
+  /** Held from the first time that flows of ours are in force. */
+  private monitor: ConnectionMonitor | null = null;
   /** False from the loss of the connection until it is back. */
   private reachable = true;
   /** The daemon has been away since the last bundle. */
@@ -33,27 +34,31 @@ export class BridgeFlows {
     private readonly openflow: OpenFlow,
     private readonly appctl: Appctl,
     private readonly events: BridgeEvents,
-  ) {
-    this.monitor = openflow.monitor(bridge);
-    this.monitor.on("down", () => {
+  ) {}
+
+  close(): void {
+    this.monitor?.close();
+    this.monitor = null;
+  }
+
+  private watch(): ConnectionMonitor {
+    const monitor = this.openflow.monitor(this.bridge);
+    monitor.on("down", () => {
       this.reachable = false;
       this.wiped = true;
       this.current = null;
     });
-    this.monitor.on("up", () => {
+    monitor.on("up", () => {
       if (this.reachable) return;
       this.reachable = true;
       this.events.restored();
     });
-    this.monitor.on("flow", ({ cookie }) => {
+    monitor.on("flow", ({ cookie }) => {
       if (!isOurs(cookie) || Date.now() < this.busyUntil) return;
       this.current = null;
       this.events.disturbed();
     });
-  }
-
-  close(): void {
-    this.monitor.close();
+    return monitor;
   }
 
   /** Everything on the bridge; remembers what is ours. */
@@ -76,7 +81,11 @@ export class BridgeFlows {
       if (!own.ok) return own;
       this.current = own.value;
     }
-    const changes = diffFlows(blind ? [] : (this.current ?? []), wanted);
+    const current = blind ? [] : (this.current ?? []);
+    // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
+    const marker = wanted.length === 0 && current.length > 1 ? current.filter(isMarker) : [];
+    const changes = diffFlows(current, [...wanted, ...marker]);
+    if (wanted.length > 0) this.monitor ??= this.watch();
     if (changes.length === 0) {
       this.wiped = false;
       return ok(0);
@@ -89,25 +98,40 @@ export class BridgeFlows {
       return done;
     }
     this.wiped = false;
-    this.current = blind ? null : wanted;
+    this.current = blind ? null : [...wanted, ...marker];
     return ok(changes.length);
   }
 
   /**
    * Waits until every packet meets the new flows: a bundle changes the tables at once, the datapath's cache follows.
    * revalidator/wait returns after the next round over that cache, up to half a second later unless something starts
-   * one; adding the marker once more does. With flows gone altogether there is nothing to touch, and we just wait.
+   * one. Touching the marker does: it is added once more, or, if it is all that is left, deleted.
    */
-  async settle(): Promise<void> {
+  async settle(): Promise<Result<void>> {
     const waiting = this.appctl.command("ovs-vswitchd", "revalidator/wait");
-    const marker = this.current?.find((flow) => kindOf(flow.cookie) === KIND.marker);
+    const marker = this.current?.find(isMarker);
     if (marker) {
+      const last = this.current?.length === 1;
+      const { table, priority, match, cookie } = marker;
+      const touch = last
+        ? { kind: "deleteStrict" as const, table, priority, match, cookie }
+        : { kind: "add" as const, ...marker };
       this.busyUntil = Infinity;
-      await this.openflow.bundle(this.bridge, [{ kind: "add", ...marker }]);
+      const touched = await this.openflow.bundle(this.bridge, [touch]);
       this.busyUntil = Date.now() + ECHO;
+      if (!touched.ok) {
+        this.current = null;
+        return touched;
+      }
+      if (last) this.current = [];
     }
     const waited = await waiting;
     // "can't wait on multiple udpifs": a node with both datapaths.
     if (!waited.ok) await new Promise((resolve) => setTimeout(resolve, TWO_REVALIDATIONS));
+    return ok(undefined);
   }
+}
+
+function isMarker(flow: Flow): boolean {
+  return kindOf(flow.cookie) === KIND.marker;
 }

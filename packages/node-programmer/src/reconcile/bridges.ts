@@ -1,0 +1,146 @@
+/** The bridges that concern us: what each one is, and our flows on it. Owned by the reconciler. */
+import type { Appctl, FlowEntry, OpenFlow } from "ovs-ofctl-wrapper";
+import { bridgeOf, kindOfBridge } from "../ovs";
+import type { BridgeKind, OvsView } from "../ovs";
+import { OWN_COOKIE, OWN_COOKIE_MASK, compile, isOurs } from "../pipeline";
+import type { BridgeInput } from "../pipeline";
+import { BridgeFlows } from "./bridge-flows";
+
+export interface BridgeOutcome {
+  name: string;
+  kind: BridgeKind["kind"];
+  datapath: string;
+  flows: number;
+  message?: string;
+}
+
+export interface BridgesWorld {
+  openflow: OpenFlow;
+  appctl: Appctl;
+  view: () => OvsView;
+  /** Something happened that a new pass has to look at; `audit`: also at the flows themselves. */
+  wake: (why: string, audit: boolean) => void;
+}
+
+interface Known {
+  flows: BridgeFlows;
+  /** null until its flows have been read. */
+  kind: BridgeKind | null;
+}
+
+export class Bridges {
+  private readonly known = new Map<string, Known>();
+
+  constructor(private readonly world: BridgesWorld) {}
+
+  close(): void {
+    for (const { flows } of this.known.values()) flows.close();
+  }
+
+  kinds(): Map<string, BridgeKind> {
+    return new Map([...this.known].flatMap(([name, { kind }]) => (kind ? [[name, kind] as const] : [])));
+  }
+
+  isSwitched(name: string): boolean {
+    return this.known.get(name)?.kind?.kind === "Switched";
+  }
+
+  /** Gets to know bridges; answers with our flows on those that are new, and tells which could not be read. */
+  async meet(names: Iterable<string>): Promise<{ ours: FlowEntry[]; failures: string[] }> {
+    const ours: FlowEntry[] = [];
+    const failures: string[] = [];
+    await Promise.all(
+      [...names].map(async (name) => {
+        if (this.known.get(name)?.kind) return;
+        if (!this.known.has(name)) this.known.set(name, { flows: this.flowsOf(name), kind: null });
+        const dump = await this.look(name);
+        if (dump === null) failures.push(`Bridge ${name}: its flows cannot be read; is ovs-vswitchd running?`);
+        else ours.push(...dump.filter((flow) => isOurs(flow.cookie)));
+      }),
+    );
+    return { ours, failures };
+  }
+
+  /** Reads all flows again, so that the next pass repairs what others have done. Answers with ours. */
+  async audit(): Promise<FlowEntry[]> {
+    const dumps = await Promise.all([...this.known.keys()].map((name) => this.look(name)));
+    return dumps.flatMap((dump) => (dump ?? []).filter((flow) => isOurs(flow.cookie)));
+  }
+
+  /** Bridges without work that carry flows of a former run: the next pass cleans them. True if there are any. */
+  async findLeftovers(): Promise<boolean> {
+    const filter = { cookie: OWN_COOKIE, cookieMask: OWN_COOKIE_MASK };
+    const found = await Promise.all(
+      this.world.view().bridges.map(async ({ name }) => {
+        if (this.known.has(name)) return false;
+        const own = await this.world.openflow.dumpFlows(name, filter);
+        if (!own.ok || own.value.length === 0) return false;
+        this.known.set(name, { flows: this.flowsOf(name), kind: null });
+        return true;
+      }),
+    );
+    return found.includes(true);
+  }
+
+  /** Brings every known bridge to its input, or, without one, to nothing of ours. */
+  async program(
+    inputs: ReadonlyMap<string, BridgeInput>,
+  ): Promise<{ outcomes: BridgeOutcome[]; changes: number; failures: string[] }> {
+    const view = this.world.view();
+    const failures: string[] = [];
+    let changes = 0;
+    const outcomes = await Promise.all(
+      [...this.known].map(async ([name, { flows, kind }]): Promise<BridgeOutcome> => {
+        const input = inputs.get(name);
+        const wanted = input ? compile(input) : [];
+        const what = { name, kind: kind?.kind ?? ("Unknown" as const), datapath: bridgeOf(view, name)?.datapath ?? "" };
+        const applied = await flows.apply(wanted);
+        const settled = applied.ok && applied.value > 0 ? await flows.settle() : applied;
+        const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
+        if (applied.ok) changes += applied.value;
+        if (error) failures.push(`Bridge ${name}: ${error.message}`);
+        const message = error?.message ?? kind?.message;
+        return { ...what, flows: error ? 0 : wanted.length, ...(message === undefined ? {} : { message }) };
+      }),
+    );
+    return { outcomes: outcomes.sort((a, b) => (a.name < b.name ? -1 : 1)), changes, failures };
+  }
+
+  /** Forgets bridges that are gone, and those that have nothing to do any more. */
+  keepOnly(names: ReadonlySet<string>): void {
+    const view = this.world.view();
+    for (const [name, { flows }] of this.known) {
+      if (bridgeOf(view, name) && names.has(name)) continue;
+      flows.close();
+      this.known.delete(name);
+    }
+  }
+
+  names(): string[] {
+    return [...this.known.keys()].sort();
+  }
+
+  private async look(name: string): Promise<FlowEntry[] | null> {
+    const known = this.known.get(name);
+    const view = this.world.view();
+    const bridge = bridgeOf(view, name);
+    if (!known || !bridge) return null;
+    const dump = await known.flows.look();
+    if (!dump.ok) return null;
+    // No foreign flow at all: just restarted, and its owner has not come back yet. What it was, it will be.
+    const wiped = dump.value.every((flow) => isOurs(flow.cookie));
+    if (!wiped || !known.kind) known.kind = kindOfBridge(view, bridge, dump.value);
+    return dump.value;
+  }
+
+  private flowsOf(name: string): BridgeFlows {
+    return new BridgeFlows(name, this.world.openflow, this.world.appctl, {
+      restored: () => {
+        this.world.wake(`the OpenFlow connection of bridge ${name} is back`, false);
+      },
+      disturbed: () => {
+        this.world.wake(`somebody has changed our flows on bridge ${name}`, true);
+      },
+    });
+  }
+}
