@@ -6,7 +6,7 @@ import { wallClock } from "../support/e2e/clock";
 import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
-import { mirror, tap, untap } from "../support/e2e/taps";
+import { mirror, ready, tap, tapReference, untap } from "../support/e2e/taps";
 import { PingStream, repliesFrom, requestsTo } from "../support/e2e/traffic";
 
 const NAME = "e2e-update";
@@ -45,13 +45,15 @@ describe("an update", () => {
   });
 
   it("of the selection to nothing ends the copies, and back begins them", async () => {
-    const nobody = mirror(NAME, vxlan(1).spec.targetPort, { appliedTo: {} });
+    // A merge patch: server-side apply of an empty appliedTo would remove the field, which is mandatory.
+    const nobody = { ...tapReference(NAME), spec: { appliedTo: { podSelector: null } } };
     await tap(stage().objects, vxlan(1));
     const stream = await PingStream.start(stage().client, stage().web[0].address, INTERVAL);
     const capture = await stage().collector.capture();
     try {
       await eventually("copies arrive", () => capture.count > 0);
-      await tap(stage().objects, nobody);
+      const { metadata } = await stage().objects.patch<TrafficControl>(nobody);
+      await ready(stage().objects, NAME, metadata.generation);
       const ended = capture.count;
       await new Promise((resolve) => setTimeout(resolve, 300));
       assert.ok(capture.count - ended <= 2, "Ready means that the copies have ended");
