@@ -1,4 +1,4 @@
-/** The part of Kubernetes' ObjectMeta that this project reads or writes. */
+/** The part of Kubernetes' ObjectMeta that this project reads or writes. @public: used by the generated types. */
 export interface ObjectMeta {
   name?: string;
   namespace?: string;

@@ -8,9 +8,9 @@ import { Cluster, down, up } from "../cluster";
 import { deploy } from "../deploy";
 import { cacheDirectory, withLock } from "../toolchain";
 import { ended } from "./child";
+import type { Context } from "./context";
 import { mocha } from "./mocha";
 import type { Report } from "./report";
-import type { Context } from "./suites";
 
 /** One name for every run: a run that was killed leaves at most this cluster, and the next one begins by removing it. */
 const NAME = "gate";

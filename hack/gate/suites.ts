@@ -1,22 +1,10 @@
 /** The suites of the gate, in the order in which they run. Called by main.ts. */
 import type { SuiteName } from "./budget";
 import { run } from "./child";
+import type { Context } from "./context";
 import { lint } from "./lint";
 import { mocha } from "./mocha";
-import type { Preparation } from "./preparation";
 import type { Report } from "./report";
-
-export interface Context {
-  /** Aborted by Ctrl-C and when the budget is used up. */
-  signal: AbortSignal;
-  print: (line: string) => void;
-  grep: string | undefined;
-  /** `npm run test:long`. */
-  long: boolean;
-  /** A running cluster with the operator in it, instead of one of the suite's own. */
-  cluster: string | undefined;
-  preparation: Preparation;
-}
 
 export interface Suite {
   name: SuiteName;

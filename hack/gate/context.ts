@@ -1,0 +1,14 @@
+/** What a suite is given. */
+import type { Preparation } from "./preparation";
+
+export interface Context {
+  /** Aborted by Ctrl-C and when the budget is used up. */
+  signal: AbortSignal;
+  print: (line: string) => void;
+  grep: string | undefined;
+  /** `npm run test:long`. */
+  long: boolean;
+  /** A running cluster with the operator in it, instead of one of the suite's own. */
+  cluster: string | undefined;
+  preparation: Preparation;
+}
