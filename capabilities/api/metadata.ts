@@ -1,4 +1,7 @@
-/** The part of Kubernetes' ObjectMeta that this project reads or writes. @public: used by the generated types. */
+/**
+ * The part of Kubernetes' ObjectMeta that this project reads or writes.
+ * @public The generated types use it.
+ */
 export interface ObjectMeta {
   name?: string;
   namespace?: string;
