@@ -68,7 +68,7 @@ export class Api {
 }
 
 function tunnel(places: Places): Duplex {
-  const [file, ...args] = inside(places.machineNamespace, undefined, ["/bin/busybox", "nc", "127.0.0.1", "6443"]);
+  const [file, ...args] = inside({ network: places.machineNamespace }, ["/bin/busybox", "nc", "127.0.0.1", "6443"]);
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "ignore"] });
   const stream = Duplex.from({ writable: child.stdin, readable: child.stdout });
   child.once("error", (error) => stream.destroy(error));

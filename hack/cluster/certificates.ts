@@ -4,9 +4,9 @@
  */
 import { execa } from "execa";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { MACHINE_ADDRESS, nodeAddress, nodeIndex, type Places } from "./places";
+import { API_SERVICE, MACHINE_ADDRESS, nodeAddress, nodeIndex, type Places } from "./places";
 
 interface Identity {
   name: string;
@@ -23,7 +23,7 @@ const CONTROL_PLANE: Identity[] = [
   {
     name: "apiserver",
     subject: "/CN=kube-apiserver",
-    alternativeNames: [...serviceNames, "IP:10.96.0.1", "IP:127.0.0.1", `IP:${MACHINE_ADDRESS}`].join(","),
+    alternativeNames: [...serviceNames, `IP:${API_SERVICE}`, "IP:127.0.0.1", `IP:${MACHINE_ADDRESS}`].join(","),
   },
   { name: "kubelet-client", subject: "/O=system:masters/CN=apiserver-kubelet-client" },
   { name: "admin", subject: "/O=system:masters/CN=admin", server: "127.0.0.1" },
@@ -87,7 +87,6 @@ async function make(pki: string, file: string, commands: (file: string) => strin
   const partial = `${whole}.partial`;
   for (const args of commands(partial)) await execa("openssl", args, { stdin: "ignore" });
   await rename(partial, whole);
-  await rm(partial, { force: true });
 }
 
 async function kubeconfig(pki: string, name: string, server: string): Promise<string> {

@@ -3,8 +3,9 @@ import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process"
 import { execa } from "execa";
 import path from "node:path";
 import { binaries } from "../toolchain";
+import { importImages } from "./containerd";
 import { inside } from "./namespaces";
-import { importImages, mountHolder } from "./node";
+import { insideNode } from "./node";
 import { DEFAULT_NAME, nodeName, Places } from "./places";
 import { runningPid } from "./programs";
 import { bootId, readState } from "./state";
@@ -88,18 +89,16 @@ export class Cluster {
 
   /** Loads an image archive (OCI or Docker) into every node. */
   async load(archive: string): Promise<void> {
-    await Promise.all(this.nodes.map((node) => importImages(this.places, node, path.resolve(archive))));
+    const file = path.resolve(archive);
+    await Promise.all(this.nodes.map((node) => importImages(this.places, node, file)));
   }
 
   private hostCommand(command: string, args: string[]): [string, ...string[]] {
-    return inside(this.machineNamespace, undefined, [command, ...args]);
+    return inside({ network: this.machineNamespace }, [command, ...args]);
   }
 
   private nodeCommand(node: string, command: string, args: string[]): [string, ...string[]] {
-    const holder = mountHolder(this.places, this.known(node));
-    if (holder === undefined)
-      throw new Error(`${node} of cluster ${this.name} is down. Mend it: npm run cluster -- up --name ${this.name}`);
-    return inside(this.nodeNamespace(node), holder, [command, ...args]);
+    return inside(insideNode(this.places, this.known(node)), [command, ...args]);
   }
 
   private known(node: string): string {
@@ -108,7 +107,7 @@ export class Cluster {
   }
 
   private environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-    const PATH = `${this.binaryDirectory}:${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+    const PATH = `${this.binaryDirectory}:${process.env["PATH"] ?? ""}`;
     return { ...process.env, KUBECONFIG: this.kubeconfig, CONTAINERD_NAMESPACE: "k8s.io", PATH, ...extra };
   }
 }

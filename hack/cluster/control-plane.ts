@@ -2,17 +2,19 @@
 import path from "node:path";
 import type { Binaries } from "../toolchain";
 import type { Api } from "./api";
-import { CONTROL_PLANE } from "./cgroups";
-import { addNamespace, script } from "./namespaces";
+import { CONTROL_PLANE, processesIn } from "./cgroups";
+import { addNamespace, namespaceExists, script } from "./namespaces";
 import { MACHINE_ADDRESS, SERVICE_NETWORK, type Places } from "./places";
-import { ensure, until, type Program } from "./programs";
+import { ensure, killAll, until, type Program } from "./programs";
 
 /** The namespace, its bridge ul0, and forwarding between the nodes, the Pods and whoever joins the bridge. */
-export async function makeMachine({ machineNamespace }: Places): Promise<void> {
+export async function makeMachine({ machineNamespace, cgroup }: Places): Promise<void> {
+  // Whatever still runs is in a namespace that nobody can reach any more.
+  if (!namespaceExists(machineNamespace)) await killAll(processesIn(path.join(cgroup, CONTROL_PLANE)));
   await addNamespace(machineNamespace);
   await script(
-    machineNamespace,
-    undefined,
+    "Making the underlay",
+    { network: machineNamespace },
     `ip link set lo up
      ip link show ul0 >/dev/null 2>&1 || ip link add ul0 type bridge
      ip address replace ${MACHINE_ADDRESS}/24 dev ul0

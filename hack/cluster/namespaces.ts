@@ -25,17 +25,33 @@ export function namespaceInode(name: string): number | undefined {
   return file?.dev === ownFilesystem ? file.ino : undefined;
 }
 
+/** Where something runs. */
+export interface Whereabouts {
+  /** Network namespace. */
+  network: string;
+  /** A process whose mount namespace is shared. */
+  mountsOf?: number;
+}
+
 /**
- * The command line that runs `argv` in a network namespace and, if `mountsOf` is a process id, in that process's mount
- * namespace. Not `ip netns exec`, which hides the cgroup mounts and keeps `ip netns add` inside from showing outside.
+ * The command line that runs `argv` there. Not by `ip netns exec`, which hides the cgroup mounts and keeps `ip netns add`
+ * inside from showing outside.
  */
-export function inside(network: string, mountsOf: number | undefined, argv: string[]): [string, ...string[]] {
+export function inside({ network, mountsOf }: Whereabouts, argv: string[]): [string, ...string[]] {
   const mounts = mountsOf === undefined ? [] : [`--mount=/proc/${mountsOf}/ns/mnt`];
   return ["nsenter", `--net=${namespaceFile(network)}`, ...mounts, "--", ...argv];
 }
 
-/** Runs a script of `sh` in a network namespace. */
-export async function script(network: string, mountsOf: number | undefined, text: string): Promise<void> {
-  const [file, ...args] = inside(network, mountsOf, ["sh", "-euc", text]);
-  await execa(file, args, { stdin: "ignore" });
+/** Runs a command there and gives its output; throws with what it was for and its own words. */
+export async function run(what: string, where: Whereabouts, argv: string[]): Promise<string> {
+  const [file, ...args] = inside(where, argv);
+  const result = await execa(file, args, { stdin: "ignore", reject: false });
+  if (result.exitCode === 0) return result.stdout;
+  const words = result.stderr.trim() || result.originalMessage || "no message";
+  throw new Error(`${what} (in ${where.network}) ended with ${String(result.exitCode ?? result.signal)}: ${words}`);
+}
+
+/** Runs lines of `sh`, up to the first that fails. */
+export async function script(what: string, where: Whereabouts, text: string): Promise<void> {
+  await run(what, where, ["sh", "-euc", text]);
 }

@@ -2,13 +2,18 @@
 import type { Api } from "./api";
 import { nodeIndex, podSubnet } from "./places";
 
-interface NodeList {
-  items: {
-    metadata: { name: string };
-    spec: { taints?: { key: string }[] };
-    status: { conditions?: { type: string; status: string }[] };
-  }[];
+interface Condition {
+  type: string;
+  status: string;
+  lastHeartbeatTime: string;
 }
+
+interface Node {
+  spec: { taints?: { key: string }[] };
+  status: { conditions?: Condition[] };
+}
+
+const WHILE_NOT_READY = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
 /** The nodes with the Pod networks that are routed to them; the kubelets then find them there. */
 export async function createNodes(api: Api, nodes: string[]): Promise<void> {
@@ -26,15 +31,21 @@ export async function createNodes(api: Api, nodes: string[]): Promise<void> {
   }
 }
 
-/** Ready, and the taints are gone that keep Pods away meanwhile. */
-export async function nodesReady(api: Api, names: string[]): Promise<boolean> {
-  const list = await api.get<NodeList>("/api/v1/nodes");
-  return names.every((name) => {
-    const node = list?.items.find((item) => item.metadata.name === name);
-    const ready = node?.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-    return ready && !node?.spec.taints?.some(({ key }) => key.startsWith("node.kubernetes.io/not-ready"));
-  });
+/** When the node's kubelet last said how the node is. */
+export async function lastHeartbeat(api: Api, name: string): Promise<string | undefined> {
+  return readiness(await api.get<Node>(`/api/v1/nodes/${name}`))?.lastHeartbeatTime;
 }
+
+/** Ready, by another heartbeat than `old`, and the taints are gone that keep Pods away meanwhile. */
+export async function nodeReady(api: Api, name: string, old: string | undefined): Promise<boolean> {
+  const node = await api.get<Node>(`/api/v1/nodes/${name}`);
+  const ready = readiness(node);
+  if (ready?.status !== "True" || ready.lastHeartbeatTime === old) return false;
+  return !node?.spec.taints?.some(({ key }) => WHILE_NOT_READY.includes(key));
+}
+
+const readiness = (node: Node | undefined): Condition | undefined =>
+  node?.status.conditions?.find(({ type }) => type === "Ready");
 
 export async function defaultAccountExists(api: Api): Promise<boolean> {
   return (await api.get("/api/v1/namespaces/default/serviceaccounts/default")) !== undefined;

@@ -9,6 +9,8 @@ export const DEFAULT_NAME = "dev";
 export const MACHINE_ADDRESS = "172.31.0.1";
 export const POD_NETWORK = "10.244.0.0/16";
 export const SERVICE_NETWORK = "10.96.0.0/16";
+/** The Service "kubernetes": the first address of the network above. */
+export const API_SERVICE = "10.96.0.1";
 /** Node i has 172.31.0.(10+i) and the Pods 10.244.i.0/24; collectors take underlay addresses from .200 on. */
 export const MOST_NODES = 180;
 

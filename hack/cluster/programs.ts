@@ -9,19 +9,15 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processesFile } from "./cgroups";
-import { inside } from "./namespaces";
+import { inside, type Whereabouts } from "./namespaces";
 import type { Places } from "./places";
 
-export interface Program {
+export interface Program extends Whereabouts {
   /** Unique in the cluster; names the log and the note. */
   name: string;
   argv: string[];
   /** Name of its cgroup in the cluster's. */
   group: string;
-  /** Network namespace. */
-  network: string;
-  /** A process whose mount namespace is shared. */
-  mountsOf?: number;
   /** What the program reads at its start: if it changes, the program is restarted. */
   configuration?: string;
   env?: Record<string, string>;
@@ -77,7 +73,7 @@ export async function ensure(places: Places, program: Program): Promise<boolean>
   }
   await mkdir(path.dirname(noteFile(places, program.name)), { recursive: true });
   await mkdir(path.dirname(places.log(program.name)), { recursive: true });
-  const [file, ...args] = inside(program.network, program.mountsOf, program.argv);
+  const [file, ...args] = inside(program, program.argv);
   const log = openSync(places.log(program.name), "a");
   // The process itself joins the cgroup before it becomes the program, so that no child of it can be outside.
   const join = ["-c", 'echo $$ >"$0" && exec "$@"', processesFile(places.cgroup, program.group), file, ...args];
@@ -161,7 +157,16 @@ export class ProgramError extends Error {
   }
 }
 
-export function lastLines(file: string, count: number): string {
+/** The result of work that a program does for us; if it fails, the error says also what that program wrote last. */
+export async function explained<T>(places: Places, program: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new ProgramError(places, program, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function lastLines(file: string, count: number): string {
   if (!existsSync(file)) return "  (there is no such file)";
   const lines = readFileSync(file, "utf8").trimEnd().split("\n").slice(-count);
   return lines.map((line) => `  ${line.length > 400 ? `${line.slice(0, 400)}…` : line}`).join("\n");

@@ -32,10 +32,11 @@ export async function go(args: string[], { cwd, env, what, progress }: GoOptions
     reject: false,
   });
   if (progress) {
+    const say = seldom(progress);
     let packages = 0;
     createInterface({ input: child.stderr }).on("line", (line) => {
-      if (/^[\w.-]+(\/[\w.~-]+)*$/.test(line)) progress(`${what ?? "Go"}: ${++packages} packages compiled (${line})`);
-      else if (line.startsWith("go: downloading ")) progress(`${what ?? "Go"}: ${line.slice("go: ".length)}`);
+      if (/^[\w.-]+(\/[\w.~-]+)*$/.test(line)) say(`${what ?? "Go"}: ${++packages} packages compiled (${line})`);
+      else if (line.startsWith("go: downloading ")) say(`${what ?? "Go"}: ${line.slice("go: ".length)}`);
     });
   }
   const result = await child;
@@ -48,4 +49,15 @@ export async function go(args: string[], { cwd, env, what, progress }: GoOptions
   throw new Error(
     `go ${args.join(" ")} in ${cwd} ended with ${String(result.exitCode ?? result.signal)}:\n${why || result.shortMessage}`,
   );
+}
+
+/** Passes on a line now and then: often where lines replace each other, seldom where they pile up in a log. */
+function seldom(progress: Progress): Progress {
+  const pause = process.stdout.isTTY ? 250 : 15_000;
+  let last = -Infinity;
+  return (text) => {
+    if (performance.now() - last < pause) return;
+    last = performance.now();
+    progress(text);
+  };
 }

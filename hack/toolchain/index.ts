@@ -1,4 +1,6 @@
 /** The door of the toolchain: what has to be installed, and the programs that are built instead of installed. */
+import "./search-path";
+
 export { binaries, binariesMissing, helm, READY_BINARIES, type Binaries, type Binary } from "./binaries";
 export { cached, cacheDirectory, type CachedTool, type Progress } from "./cache";
 export { withLock } from "./lock";

@@ -44,7 +44,6 @@ const REQUIREMENTS: Requirement[] = [
   requirement("cluster", "ethtool", "ethtool"),
   requirement("cluster", "ip", "iproute2"),
   requirement("cluster", "iptables-restore", "iptables"),
-  requirement("cluster", "jq", "jq"),
   requirement("cluster", "openssl", "openssl"),
   requirement("cluster", ["/bin/busybox"], "busybox-static"),
   requirement("image", "buildah", "buildah"),
@@ -137,7 +136,5 @@ export function distribution(osRelease: string): string {
 
 function isThere(command: string | string[]): boolean {
   if (typeof command !== "string") return command.some((file) => existsSync(file));
-  // sbin is not on everybody's PATH, not even on root's after `su`.
-  const directories = [...(process.env["PATH"] ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
-  return directories.some((directory) => directory !== "" && existsSync(path.join(directory, command)));
+  return (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(path.join(directory, command)));
 }
