@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { readEnvironment } from "../../../capabilities/engine";
+
+describe("readEnvironment", () => {
+  it("fills in everything but the image", () => {
+    const environment = readEnvironment({ PROGRAMMER_IMAGE: "image:1", POD_NAME: "p" });
+    assert.deepEqual(environment, {
+      podName: "p",
+      podNamespace: "ovs-traffic-control",
+      nodesNamespace: "ovs-traffic-control-nodes",
+      programmerImage: "image:1",
+      lingerSeconds: 300,
+      metricsPort: 8080,
+      ovsRunDirectory: "/run/openvswitch",
+      netnsDirectory: "/run/netns",
+      cleanupDeadlineSeconds: 60,
+    });
+  });
+
+  it("names every mistake at once", () => {
+    const variables = { LINGER_SECONDS: "soon", METRICS_PORT: "70000", OVS_RUNDIR: "run" };
+    assert.throws(
+      () => readEnvironment(variables),
+      (error: Error) =>
+        ["PROGRAMMER_IMAGE", 'LINGER_SECONDS="soon"', 'METRICS_PORT="70000"', 'OVS_RUNDIR="run"'].every((part) =>
+          error.message.includes(part),
+        ),
+    );
+  });
+});

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { EngineMetrics, LeaderElection, logger, RESOURCES } from "../../../capabilities/engine";
+import { FakeApiServer } from "./fake-api-server";
+import { VirtualClock } from "./virtual-clock";
+
+const LEASE = { resource: RESOURCES.leases, namespace: "operator", name: "lease" };
+
+interface Candidate {
+  election: LeaderElection;
+  events: string[];
+}
+
+function setUp(): { server: FakeApiServer; clock: VirtualClock; candidate: (identity: string) => Candidate } {
+  const clock = new VirtualClock();
+  const server = new FakeApiServer(() => clock.now());
+  const candidate = (identity: string): Candidate => {
+    const events: string[] = [];
+    const election = new LeaderElection({
+      api: server.client(),
+      namespace: LEASE.namespace,
+      name: LEASE.name,
+      identity,
+      clock,
+      metrics: new EngineMetrics(),
+      log: logger("test"),
+    });
+    election.start({ onStartedLeading: () => events.push("won"), onStoppedLeading: () => events.push("lost") });
+    return { election, events };
+  };
+  return { server, clock, candidate };
+}
+
+describe("LeaderElection", () => {
+  it("gives a free Lease to the first at once, and to no second one", async () => {
+    const { clock, candidate } = setUp();
+    const first = candidate("a");
+    await clock.advance(10);
+    const second = candidate("b");
+    await clock.advance(60_000);
+    assert.deepEqual([first.events, second.events], [["won"], []]);
+    assert.deepEqual([first.election.isLeading(), second.election.isLeading()], [true, false]);
+  });
+
+  it("never lets two lead when both start in the same moment", async () => {
+    const { clock, candidate } = setUp();
+    const both = [candidate("a"), candidate("b")];
+    await clock.advance(30_000);
+    assert.equal(both.filter(({ election }) => election.isLeading()).length, 1);
+  });
+
+  it("lets a standby take over at once if the leader stops in an orderly way", async () => {
+    const { clock, candidate } = setUp();
+    const first = candidate("a");
+    await clock.advance(10);
+    const second = candidate("b");
+    await clock.advance(5_000);
+    const stopped = first.election.stop();
+    await clock.advance(3_500);
+    await stopped;
+    assert.deepEqual(second.events, ["won"]);
+    assert.deepEqual(first.events, ["won"], "who stops by himself has not lost");
+  });
+
+  it("lets a standby take over after 15 s if the leader is dead, whatever its clock said", async () => {
+    const { server, clock, candidate } = setUp();
+    server.put(LEASE, {
+      spec: { holderIdentity: "dead", leaseDurationSeconds: 15, renewTime: "2099-01-01T00:00:00.000000Z" },
+    });
+    const standby = candidate("b");
+    await clock.advance(14_000);
+    assert.deepEqual(standby.events, []);
+    await clock.advance(5_000);
+    assert.deepEqual(standby.events, ["won"]);
+  });
+
+  it("loses it after 10 s without an answer, 5 s before anybody else may have it", async () => {
+    const { server, clock, candidate } = setUp();
+    const leader = candidate("a");
+    await clock.advance(10);
+    server.fault = () => ({ kind: "refuse", code: 500, reason: "InternalError" });
+    await clock.advance(9_000);
+    assert.equal(leader.election.isLeading(), true);
+    await clock.advance(3_500);
+    assert.equal(leader.election.isLeading(), false);
+    assert.deepEqual(leader.events, ["won", "lost"]);
+  });
+
+  it("is fenced the moment it reads that another one has the Lease", async () => {
+    const { server, clock, candidate } = setUp();
+    const leader = candidate("a");
+    await clock.advance(10);
+    server.put(LEASE, { spec: { holderIdentity: "b", leaseDurationSeconds: 15 } });
+    await clock.advance(2_500);
+    assert.deepEqual(leader.events, ["won", "lost"]);
+    assert.equal(leader.election.isLeading(), false);
+  });
+});

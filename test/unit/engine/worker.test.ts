@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { EngineMetrics, logger, runWorkers, WorkQueue, type ReconcileResult } from "../../../capabilities/engine";
+import { VirtualClock } from "./virtual-clock";
+
+function setUp(reconcile: (key: string) => Promise<ReconcileResult>): {
+  queue: WorkQueue;
+  clock: VirtualClock;
+  metrics: EngineMetrics;
+  finished: Promise<void>;
+} {
+  const clock = new VirtualClock();
+  const metrics = new EngineMetrics();
+  const queue = new WorkQueue({ name: "test", clock, metrics });
+  const common = { controller: "test", queue, clock, metrics, log: logger("test") };
+  return { queue, clock, metrics, finished: runWorkers({ ...common, reconcile, concurrency: 2 }) };
+}
+
+describe("runWorkers", () => {
+  it("tries a key again after a failure, until it succeeds", async () => {
+    const attempts: number[] = [];
+    const { queue, clock, metrics } = setUp(() => {
+      attempts.push(clock.monotonic());
+      return attempts.length < 4 ? Promise.reject(new Error("not yet")) : Promise.resolve({});
+    });
+    queue.add("a");
+    await clock.advance(10_000);
+    assert.equal(attempts.length, 4);
+    const text = await metrics.registry.metrics();
+    assert.match(text, /^controller_runtime_reconcile_errors_total\{controller="test"\} 3$/m);
+    assert.match(text, /^controller_runtime_reconcile_total\{controller="test",result="success"\} 1$/m);
+    queue.stop();
+  });
+
+  it("comes back when reconcile asks for it", async () => {
+    const times: number[] = [];
+    const { queue, clock } = setUp(() => {
+      times.push(clock.monotonic());
+      return Promise.resolve(times.length < 3 ? { requeueAfterMilliseconds: 500 } : {});
+    });
+    queue.add("a");
+    await clock.advance(10_000);
+    assert.deepEqual(times, [0, 500, 1_000]);
+    queue.stop();
+  });
+
+  it("ends after the work in hand when the queue is stopped", async () => {
+    let release: () => void = () => undefined;
+    const { queue, clock, finished } = setUp(async () => {
+      await new Promise<void>((resolve) => (release = resolve));
+      return {};
+    });
+    queue.add("a");
+    await clock.advance(1);
+    let isFinished = false;
+    void finished.then(() => (isFinished = true));
+    queue.stop();
+    await clock.advance(1);
+    assert.equal(isFinished, false);
+    release();
+    await finished;
+  });
+
+  it("has every series from the start, so that rate() sees the first error", async () => {
+    const { queue, metrics } = setUp(() => Promise.resolve({}));
+    const text = await metrics.registry.metrics();
+    for (const result of ["success", "error", "requeue", "requeue_after"]) {
+      assert.match(
+        text,
+        new RegExp(`^controller_runtime_reconcile_total\\{controller="test",result="${result}"\\} 0$`, "m"),
+      );
+    }
+    queue.stop();
+  });
+});
