@@ -94,7 +94,8 @@ const show = new Listr(
 try {
   await Promise.race([show.run(), interrupted]);
 } catch (error) {
-  findings.problem = error instanceof Error ? error.message : String(error);
+  // The task list shows the rest.
+  findings.problem = (error instanceof Error ? error.message : String(error)).split("\n")[0];
 }
 await cleanUp();
 process.stdout.write(screen(findings, process.stdout.columns || 120));

@@ -43,9 +43,10 @@ export function screen(findings: Findings, width: number): string {
     ...(deletion === undefined ? [] : [block("kubectl delete tc mirror-web-app", deletionLines(deletion))]),
     block("Seen", [...findings.checks.map(({ text, seen }) => `${seen ? "✓" : "✗"} ${text}`)]),
     ...(findings.problem === undefined ? [] : [block("It ended early", wrap(findings.problem, width - 2))]),
-    timing(findings.steps),
+    timing(findings.steps, width),
   ];
-  return `\n${blocks.join("\n\n")}\n`;
+  const lines = blocks.join("\n\n").split("\n");
+  return `\n${lines.map((line) => line.slice(0, width)).join("\n")}\n`;
 }
 
 function block(title: string, lines: string[]): string {
@@ -89,10 +90,10 @@ function deletionLines({ copies, requests, differences }: NonNullable<Findings["
   return [`${copies} copies of ${requests} further requests; ${bridges}`, ...differences.slice(0, 10)];
 }
 
-function timing(steps: Findings["steps"]): string {
+function timing(steps: Findings["steps"], width: number): string {
   const total = steps.reduce((sum, step) => sum + step.seconds, 0);
   const each = steps.map((step) => `${step.title} ${seconds(step.seconds)}`).join(" · ");
-  return `${each}\nTogether ${total.toFixed(1)} s.`;
+  return [...wrap(each, width), `Together ${total.toFixed(1)} s.`].join("\n");
 }
 
 function seconds(value: number): string {
