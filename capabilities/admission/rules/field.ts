@@ -57,16 +57,12 @@ export function object(members: Record<string, Rule>, required: Record<string, s
 export function map(maxProperties: number, keys: (field: Field, keys: string[]) => Mistake[], each: Rule): Rule {
   return (field) => {
     if (!isObject(field.value)) return [wrongType(field, "an object")];
-    const entries = Object.entries(field.value);
-    if (entries.length > maxProperties) return [tooMany(field, entries.length, maxProperties)];
-    const values = entries.flatMap(([key, value]) => each({ path: `${field.path}[${key}]`, value }));
-    return [
-      ...keys(
-        field,
-        entries.map(([key]) => key),
-      ),
-      ...values,
-    ];
+    const names = Object.keys(field.value);
+    if (names.length > maxProperties) return [tooMany(field, names.length, maxProperties)];
+    const values = names.flatMap((key) =>
+      each({ path: `${field.path}[${key}]`, value: member(field.value, key) ?? null }),
+    );
+    return [...keys(field, names), ...values];
   };
 }
 

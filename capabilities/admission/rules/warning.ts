@@ -87,14 +87,19 @@ const DEFAULT_UDP_PORT: Record<string, number> = { geneve: 6081, vxlan: 4789 };
 /** What makes a port the same port on a node: its name, or tunnel type, far end, UDP port and key. */
 function portIdentity(port: unknown): string | undefined {
   for (const kind of ["ovsInternal", "device"])
-    if (has(port, kind)) return `name ${String(member(member(port, kind), "name"))}`;
+    if (has(port, kind)) return `name ${scalar(member(member(port, kind), "name"))}`;
   for (const kind of ["geneve", "vxlan", "gre"]) {
     if (!has(port, kind)) continue;
     const tunnel = member(port, kind);
-    const remote = member(tunnel, "remoteIP");
-    const address = typeof remote === "string" ? canonicalAddress(remote) : undefined;
-    const udp = member(tunnel, "destinationPort") ?? DEFAULT_UDP_PORT[kind] ?? "";
-    return [kind, address, udp, member(tunnel, "vni") ?? member(tunnel, "key") ?? 0].map(String).join(" ");
+    const remote = scalar(member(tunnel, "remoteIP"));
+    const udp = scalar(member(tunnel, "destinationPort") ?? DEFAULT_UDP_PORT[kind]);
+    const key = scalar(member(tunnel, "vni") ?? member(tunnel, "key") ?? 0);
+    return [kind, canonicalAddress(remote) ?? remote, udp, key].join(" ");
   }
   return undefined;
+}
+
+/** A wrong type is another's to name. */
+function scalar(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
