@@ -1,0 +1,217 @@
+/** Plan + facts → compiler input and results. */
+import assert from "node:assert/strict";
+import { REASONS } from "../../../capabilities/api";
+import type { PlanPod, PlanPort, PlanRule, PlanSpec } from "../../../capabilities/api";
+import type { BridgeKind, OvsView } from "../../../packages/node-programmer/src/ovs";
+import { assignSlots } from "../../../packages/node-programmer/src/pipeline";
+import { findPods } from "../../../packages/node-programmer/src/pods";
+import type { Problem } from "../../../packages/node-programmer/src/pods";
+import { patchEnds, portSpec } from "../../../packages/node-programmer/src/ports";
+import type { PortOutcome } from "../../../packages/node-programmer/src/ports";
+import { demand, resolve, whyImpossible } from "../../../packages/node-programmer/src/reconcile/resolve";
+import type { Facts } from "../../../packages/node-programmer/src/reconcile/resolve";
+import { ovsView, podPort } from "./views";
+
+const rule = (name: string, targetPort: PlanPort, more: Partial<PlanRule> = {}): PlanRule => ({
+  name,
+  uid: `uid-${name}`,
+  generation: 1,
+  direction: "Both",
+  action: "Mirror",
+  targetPort,
+  ...more,
+});
+const pod = (name: string, klass: number): PlanPod => ({
+  namespace: "default",
+  name,
+  uid: `uid-${name}`,
+  class: klass,
+});
+const tap0: PlanPort = { ovsInternal: { name: "tap0" } };
+const vxlan: PlanPort = { vxlan: { remoteIP: "10.0.10.2", destinationPort: 4789, vni: 0 } };
+const plan = (rules: PlanRule[], pods: PlanPod[], classes: number[][]): PlanSpec => ({
+  nodeUID: "n",
+  hash: "h",
+  rules,
+  pods,
+  classes: classes.map((each) => ({ rules: each })),
+});
+const SWITCHED: BridgeKind = { kind: "Switched", floods: false };
+
+interface Sketch {
+  ports?: Record<string, { bridge?: string; ofport?: number; problem?: Problem }>;
+  kinds?: Record<string, BridgeKind>;
+  macs?: Record<string, string[]>;
+}
+
+function facts(spec: PlanSpec, view: OvsView, sketch: Sketch = {}): Facts {
+  const ports = new Map<string, PortOutcome>();
+  for (const { targetPort } of spec.rules) {
+    const port = portSpec(targetPort);
+    if (ports.has(port.name)) continue;
+    const found = sketch.ports?.[port.name];
+    ports.set(port.name, {
+      spec: port,
+      bridge: "br-int",
+      ofport: found?.problem ? undefined : 100 + ports.size,
+      ...found,
+    });
+  }
+  const impossible = new Map(
+    spec.rules.flatMap((each, index) => {
+      const why = whyImpossible(each);
+      return why ? [[index, why] as const] : [];
+    }),
+  );
+  const pods = findPods(spec.pods, view, () => null);
+  const attached = pods.flatMap((found) => found.ports);
+  return {
+    plan: spec,
+    view,
+    pods,
+    kinds: new Map(view.bridges.map(({ name }) => [name, sketch.kinds?.[name] ?? SWITCHED])),
+    ports,
+    impossible,
+    slots: assignSlots(
+      new Map(),
+      spec.rules.map(({ uid }) => uid),
+    ),
+    macs: new Map(attached.map(({ port }) => [port.uuid, sketch.macs?.[port.name] ?? ["0a:00:00:00:00:01"]])),
+  };
+}
+
+const view = ovsView({ "br-int": [podPort("va", "uid-a", { ofport: 3 }), podPort("vb", "uid-b", { ofport: 4 })] });
+
+describe("resolving a plan", () => {
+  it("turns classes into the bits of each Pod, by direction", () => {
+    const spec = plan(
+      [rule("both", tap0), rule("out", vxlan, { direction: "Egress" }), rule("in", vxlan, { direction: "Ingress" })],
+      [pod("a", 0), pod("b", 1)],
+      [[0, 1, 2], [2]],
+    );
+    const { inputs, rules, realizedPods } = resolve(facts(spec, view));
+    const input = inputs.get("br-int");
+    assert.deepEqual(
+      input?.pods.map(({ ofport, egress, ingress }) => [ofport, egress, ingress]),
+      [
+        [3, [0, 1], [0, 2]],
+        [4, [], [2]],
+      ],
+    );
+    assert.deepEqual(input.taps, [
+      { uid: "uid-both", target: 100, bit: 0 },
+      { uid: "uid-out", target: 101, bit: 1 },
+      { uid: "uid-in", target: 101, bit: 2 },
+    ]);
+    assert.deepEqual(input.silentPorts, [100, 101]);
+    assert.deepEqual(input.carriedTunnels.length, 2);
+    assert.deepEqual(
+      rules.map(({ realized, pending }) => [realized, pending.length]),
+      [
+        [1, 0],
+        [1, 0],
+        [2, 0],
+      ],
+    );
+    assert.equal(realizedPods, 2);
+  });
+
+  it("leaves a rule out whose port has a problem, and says so for the rule and each of its Pods", () => {
+    const problem = { reason: REASONS.noRoute, message: "no way" };
+    const spec = plan([rule("bad", vxlan), rule("good", tap0)], [pod("a", 0)], [[0, 1]]);
+    const { inputs, rules, realizedPods } = resolve(
+      facts(spec, view, { ports: { [portSpec(vxlan).name]: { problem } } }),
+    );
+    assert.deepEqual(
+      inputs.get("br-int")?.taps.map(({ uid }) => uid),
+      ["uid-good"],
+    );
+    assert.deepEqual(rules[0]?.problem, problem);
+    assert.deepEqual(
+      rules[0].pending.map((each) => each.problem),
+      [problem],
+    );
+    assert.equal(rules[1]?.realized, 1);
+    assert.equal(realizedPods, 0);
+  });
+
+  it("programs nothing for Redirect, and says so", () => {
+    const spec = plan([rule("inline", tap0, { action: "Redirect" })], [pod("a", 0)], [[0]]);
+    const { inputs, rules } = resolve(facts(spec, view));
+    assert.equal(inputs.size, 0);
+    assert.equal(rules[0]?.problem?.reason, REASONS.redirectNotSupported);
+  });
+
+  it("names a Pod without a port, and one whose MAC address is unknown; the latter's own packets are copied", () => {
+    const spec = plan([rule("both", tap0)], [pod("a", 0), pod("zz", 0)], [[0]]);
+    const { inputs, rules } = resolve(facts(spec, view, { macs: { va: [] } }));
+    assert.deepEqual(
+      rules[0]?.pending.map(({ pod: { name }, problem }) => [name, problem.reason]),
+      [
+        ["a", REASONS.macUnknown],
+        ["zz", REASONS.noOVSPort],
+      ],
+    );
+    assert.deepEqual(
+      inputs.get("br-int")?.pods.map(({ egress, macs }) => [egress, macs]),
+      [[[0], []]],
+    );
+  });
+
+  it("needs no MAC address for Egress", () => {
+    const spec = plan([rule("out", tap0, { direction: "Egress" })], [pod("a", 0)], [[0]]);
+    assert.equal(resolve(facts(spec, view, { macs: { va: [] } })).realizedPods, 1);
+  });
+
+  it("touches no bridge whose pipeline it does not know", () => {
+    const spec = plan([rule("both", tap0)], [pod("a", 0)], [[0]]);
+    const { inputs, rules } = resolve(
+      facts(spec, view, { kinds: { "br-int": { kind: "OVN", floods: false, message: "OVN here" } } }),
+    );
+    assert.equal(inputs.size, 0);
+    assert.deepEqual(rules[0]?.pending[0]?.problem, { reason: REASONS.pipelineUnknown, message: "OVN here" });
+  });
+
+  it("reaches a target on another bridge by a patch pair of its own", () => {
+    const two = ovsView({
+      "br-a": [podPort("va", "uid-a", { ofport: 3 })],
+      "br-b": [podPort("vb", "uid-b", { ofport: 3 })],
+    });
+    const spec = plan([rule("both", tap0)], [pod("a", 0), pod("b", 0)], [[0]]);
+    const before = facts(spec, two, { ports: { tap0: { bridge: "br-a", ofport: 9 } } });
+    const ends = patchEnds("br-b", "br-a", "tap0");
+    const ports = new Map(before.ports);
+    ports.set(ends.out.name, { spec: ends.out, bridge: "br-b", ofport: 20 });
+    ports.set(ends.in.name, { spec: ends.in, bridge: "br-a", ofport: 30 });
+    const { inputs, realizedPods } = resolve({ ...before, ports });
+    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 9 }]);
+    assert.deepEqual(
+      inputs.get("br-a")?.taps.map(({ target }) => target),
+      [9],
+    );
+    assert.deepEqual(inputs.get("br-b")?.relays, []);
+    assert.deepEqual(
+      inputs.get("br-b")?.taps.map(({ target }) => target),
+      [20],
+    );
+    assert.equal(realizedPods, 2);
+    assert.deepEqual([...demand(spec, before.pods, [portSpec(tap0)])], [["tap0", ["br-a", "br-b"]]]);
+  });
+
+  it("knows the VLAN of every tagged port, as soon as somebody's ingress is wanted", () => {
+    const tagged = ovsView({
+      "br-int": [
+        podPort("va", "uid-a", { ofport: 3, tag: 100 }),
+        { name: "vm", ofport: 8, tag: 200 },
+        { name: "trunk", ofport: 9 },
+      ],
+    });
+    const spec = (direction: PlanRule["direction"]): PlanSpec =>
+      plan([rule("r", tap0, { direction })], [pod("a", 0)], [[0]]);
+    assert.deepEqual(resolve(facts(spec("Both"), tagged)).inputs.get("br-int")?.taggedPorts, [
+      { ofport: 3, tag: 100, tunnel: false },
+      { ofport: 8, tag: 200, tunnel: false },
+    ]);
+    assert.deepEqual(resolve(facts(spec("Egress"), tagged)).inputs.get("br-int")?.taggedPorts, []);
+  });
+});

@@ -1,0 +1,150 @@
+/** Results as a NodeTrafficPlan's status, and counters that never go back. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { FlowEntry } from "ovs-ofctl-wrapper";
+import { REASONS } from "../../../capabilities/api";
+import type { PlanPod, PlanRule } from "../../../capabilities/api";
+import { KIND, cookie, shortHash } from "../../../packages/node-programmer/src/pipeline";
+import { portSpec } from "../../../packages/node-programmer/src/ports";
+import type { Outcome } from "../../../packages/node-programmer/src/reconcile";
+import { Counters, sameStatus, statusOf, unreachable } from "../../../packages/node-programmer/src/status";
+
+const rule: PlanRule = {
+  name: "web",
+  uid: "u1",
+  generation: 3,
+  direction: "Both",
+  action: "Mirror",
+  targetPort: { ovsInternal: { name: "tap0" } },
+};
+const pod = (name: string): PlanPod => ({ namespace: "default", name, uid: name, class: 0 });
+const now = new Date("2026-01-02T03:04:05.678Z");
+const done: Outcome = {
+  plan: { nodeUID: "n", hash: "abc", pods: [pod("a"), pod("b")], rules: [rule], classes: [{ rules: [0] }] },
+  bridges: [{ name: "br-int", kind: "Switched", datapath: "netdev", flows: 20 }],
+  ports: [{ spec: portSpec(rule.targetPort), bridge: "br-int", ofport: 7 }],
+  rules: [{ rule, problem: null, realized: 2, pending: [] }],
+  realizedPods: 2,
+  failures: [],
+  waiting: false,
+  changes: 3,
+};
+const none = (): undefined => undefined;
+const status = (outcome: Outcome, previous?: ReturnType<typeof statusOf>): ReturnType<typeof statusOf> =>
+  statusOf({ outcome, previous, now, countOf: none });
+
+describe("the status of a plan", () => {
+  it("confirms the hash, and names bridges, ports and rules", () => {
+    assert.deepEqual(status(done), {
+      observedHash: "abc",
+      realizedPods: 2,
+      bridges: [{ name: "br-int", kind: "Switched", datapath: "netdev", flows: 20 }],
+      ports: [{ name: "tap0", bridge: "br-int", kind: "internal", ofport: 7 }],
+      rules: [{ name: "web", uid: "u1", generation: 3, realizedPods: 2, pendingPods: [] }],
+      conditions: [
+        {
+          type: "Ready",
+          status: "True",
+          lastTransitionTime: "2026-01-02T03:04:05Z",
+          reason: REASONS.realized,
+          message: "All 2 Pods are tapped as the plan says.",
+        },
+      ],
+    });
+  });
+
+  it("lists up to ten pending Pods and how many there are in all", () => {
+    const problem = { reason: REASONS.noOVSPort, message: "no port" };
+    const pending = Array.from({ length: 12 }, (_, index) => ({ pod: pod(`p${index}`), problem }));
+    const result = status({ ...done, realizedPods: 0, rules: [{ rule, problem: null, realized: 0, pending }] });
+    assert.equal(result.rules?.[0]?.pendingPods.length, 10);
+    assert.equal(result.rules[0].pendingCount, 12);
+    assert.equal(result.observedHash, "abc", "the plan has been acted on all the same");
+    assert.deepEqual([result.conditions?.[0]?.status, result.conditions?.[0]?.reason], ["False", REASONS.podsPending]);
+  });
+
+  it("says of a rule as a whole why it is not in force", () => {
+    const problem = { reason: REASONS.targetPortMissing, message: "There is no device x." };
+    const result = status({ ...done, realizedPods: 0, rules: [{ rule, problem, realized: 0, pending: [] }] });
+    assert.deepEqual([result.rules?.[0]?.reason, result.rules?.[0]?.message], [problem.reason, problem.message]);
+    assert.equal(result.conditions?.[0]?.reason, REASONS.targetPortMissing);
+  });
+
+  it("does not confirm a plan that Open vSwitch refused", () => {
+    const before = status(done);
+    const result = status(
+      { ...done, plan: { ...done.plan, hash: "new" }, failures: ["Bridge br-int: no answer"] },
+      before,
+    );
+    assert.equal(result.observedHash, "abc");
+    assert.deepEqual(
+      [result.conditions?.[0]?.reason, result.conditions?.[0]?.message],
+      [REASONS.ovsUnreachable, "Bridge br-int: no answer"],
+    );
+  });
+
+  it("keeps the time of a condition that has not changed, and what was said before while nothing can be known", () => {
+    const before = status(done);
+    const later = new Date("2026-01-02T04:00:00Z");
+    const again = statusOf({ outcome: done, previous: before, now: later, countOf: none });
+    assert.ok(sameStatus(before, again));
+    const lost = unreachable(before, "gone", later);
+    assert.equal(lost.conditions?.[0]?.lastTransitionTime, "2026-01-02T04:00:00Z");
+    assert.deepEqual({ ...lost, conditions: [] }, { ...before, conditions: [] });
+  });
+
+  it("is the same whatever the order of its keys", () => {
+    assert.ok(sameStatus({ realizedPods: 1, observedHash: "a" }, { observedHash: "a", realizedPods: 1 }));
+    assert.ok(!sameStatus({ realizedPods: 1 }, { realizedPods: 2 }));
+    assert.ok(!sameStatus(undefined, {}));
+  });
+});
+
+describe("a rule's counters", () => {
+  const copies = (packets: number, table = 245): FlowEntry => ({
+    table,
+    priority: 1,
+    cookie: cookie(KIND.copy, shortHash("u1")),
+    match: "",
+    actions: "",
+    packets,
+    bytes: packets * 100,
+  });
+
+  it("sum what its copy flows counted on all bridges", () => {
+    const counters = new Counters();
+    counters.observe([copies(3), copies(4), { ...copies(9), cookie: cookie(KIND.source) }]);
+    assert.deepEqual(counters.of("u1"), { packets: 7, bytes: 700 });
+    assert.equal(counters.of("u2"), undefined);
+  });
+
+  it("go on over a restart of ovs-vswitchd, which starts its counters at 0", () => {
+    const counters = new Counters();
+    counters.observe([copies(10)]);
+    counters.observe([copies(2)]);
+    assert.deepEqual(counters.of("u1"), { packets: 12, bytes: 1200 });
+  });
+
+  it("never show less than a former programmer has published", () => {
+    const counters = new Counters();
+    counters.seed("u1", { packets: 50, bytes: 5000 });
+    assert.deepEqual(counters.of("u1"), { packets: 50, bytes: 5000 });
+    counters.observe([copies(60)]);
+    assert.deepEqual(counters.of("u1"), { packets: 60, bytes: 6000 });
+  });
+
+  it("never go back", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(1000), { minLength: 1, maxLength: 30 }), (samples) => {
+        const counters = new Counters();
+        let last = 0;
+        for (const sample of samples) {
+          counters.observe([copies(sample)]);
+          const shown = counters.of("u1")!.packets;
+          assert.ok(shown >= last && shown >= sample);
+          last = shown;
+        }
+      }),
+    );
+  });
+});
