@@ -39,7 +39,7 @@ const options = new Command("demo")
 
 const findings: Findings = { steps: [], checks: [] };
 const context: Partial<Context> = {};
-const interrupted = interruption();
+const interruption = watchForInterruption();
 
 const show = new Listr(
   [
@@ -92,17 +92,18 @@ const show = new Listr(
 );
 
 try {
-  await Promise.race([show.run(), interrupted]);
+  await Promise.race([show.run(), interruption.happened]);
 } catch (error) {
-  // The task list shows the rest.
-  findings.problem = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+  // The task list shows the rest. A Ctrl-C also makes the running step fail, in whatever words.
+  const message = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+  findings.problem = interruption.signal() ?? message;
 }
 await cleanUp();
 process.stdout.write(screen(findings, process.stdout.columns || 120));
 if (options.keep)
   process.stdout.write(`The cluster is still there: npm run cluster -- status --name ${options.name}\n`);
 const success = findings.problem === undefined && findings.checks.every(({ seen }) => seen);
-process.exit(success ? 0 : 1);
+process.exit(interruption.signal() ? 130 : success ? 0 : 1);
 
 /** A task whose duration is noted. */
 function step(
@@ -142,16 +143,22 @@ async function cleanUp(): Promise<void> {
   findings.steps.push({ title: "Clean-up", seconds: (performance.now() - started) / 1000 });
 }
 
-/** Rejects on the first Ctrl-C, so that the demo cleans up; a second one ends it at once. */
-function interruption(): Promise<never> {
-  return new Promise((_, reject) => {
+/** The first Ctrl-C rejects `happened`, so that the demo cleans up; a second one ends it at once. */
+function watchForInterruption(): { happened: Promise<never>; signal: () => string | undefined } {
+  let seen: string | undefined;
+  let at = 0;
+  const happened = new Promise<never>((_, reject) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      let before = false;
       process.on(signal, () => {
-        if (before) process.exit(130);
-        before = true;
-        reject(new Error(`${signal}: cleaning up.`));
+        // npm passes a Ctrl-C on that the terminal has sent to everybody anyway.
+        if (seen !== undefined && performance.now() - at > 500) process.exit(130);
+        if (seen !== undefined) return;
+        seen = signal;
+        at = performance.now();
+        reject(new Error(signal));
       });
     }
   });
+  happened.catch(() => undefined); // It may come while nobody awaits it any more.
+  return { happened, signal: () => seen };
 }

@@ -41,12 +41,16 @@ export function screen(findings: Findings, width: number): string {
       : [block("What the client sent, and its copies at the collector", trafficLines(traffic))]),
     ...(refusal === undefined ? [] : [block(refusal.command, wrap(refusal.answer, width - 2))]),
     ...(deletion === undefined ? [] : [block("kubectl delete tc mirror-web-app", deletionLines(deletion))]),
-    block("Seen", [...findings.checks.map(({ text, seen }) => `${seen ? "✓" : "✗"} ${text}`)]),
+    ...(findings.checks.length === 0 ? [] : [block("Seen", findings.checks.map(mark))]),
     ...(findings.problem === undefined ? [] : [block("It ended early", wrap(findings.problem, width - 2))]),
     timing(findings.steps, width),
   ];
   const lines = blocks.join("\n\n").split("\n");
   return `\n${lines.map((line) => line.slice(0, width)).join("\n")}\n`;
+}
+
+function mark({ text, seen }: Check): string {
+  return `${seen ? "✓" : "✗"} ${text}`;
 }
 
 function block(title: string, lines: string[]): string {
