@@ -11,6 +11,7 @@ import { ended } from "./child";
 import type { Context } from "./context";
 import { mocha } from "./mocha";
 import type { Report } from "./report";
+import { oneFailed } from "./tally";
 
 /** One name for every run: a run that was killed leaves at most this cluster, and the next one begins by removing it. */
 const NAME = "gate";
@@ -23,23 +24,40 @@ export async function e2e(context: Context): Promise<Report> {
   await context.preparation.builds();
   const onWait = (holder: string): void =>
     context.print(`Process ${holder} is running end-to-end tests on this machine: waiting for it.`);
-  return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, async () => {
-    const took = stopwatch(context.print);
-    await down(NAME);
+  return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, () => onOwnCluster(context));
+}
+
+async function onOwnCluster(context: Context): Promise<Report> {
+  const { print, signal } = context;
+  const progress = (text: string): void => print(`  [e2e] ${text}`);
+  const timed = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+    const started = performance.now();
     try {
-      const cluster = await up({ name: NAME, nodes: NODES });
-      took("cluster up");
-      if (!context.signal.aborted) await deploy(cluster, { progress: (text) => context.print(`  [e2e] ${text}`) });
-      took("operator deployed");
-      const report = await runTests(cluster, context);
-      took("tests");
-      if (report.tally.failed > 0 && !context.signal.aborted) await keepEvidence(cluster, context.print);
-      return report;
+      return await act();
     } finally {
-      await down(NAME);
-      took("cluster down");
+      progress(`${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
     }
-  });
+  };
+  await down(NAME);
+  try {
+    const cluster = await timed("cluster up", () => up({ name: NAME, nodes: NODES }));
+    if (signal.aborted) return { tally: oneFailed, crash: "was interrupted" };
+    return await timed("operator and tests", () => deployAndTest(cluster, context, progress));
+  } finally {
+    await timed("cluster down", () => down(NAME));
+  }
+}
+
+async function deployAndTest(cluster: Cluster, context: Context, progress: (text: string) => void): Promise<Report> {
+  let succeeded = false;
+  try {
+    await deploy(cluster, { progress });
+    const report = await runTests(cluster, context);
+    succeeded = report.tally.failed === 0;
+    return report;
+  } finally {
+    if (!succeeded && !context.signal.aborted) await keepEvidence(cluster, context.print);
+  }
 }
 
 function runTests(cluster: Cluster, { signal, grep, long }: Context): Promise<Report> {
@@ -68,12 +86,4 @@ async function keepEvidence(cluster: Cluster, print: (line: string) => void): Pr
       await keep(`${pod.replace("pod/", "")}.log`, ["logs", "--namespace", namespace, pod, "--tail", "2000"]);
   }
   print(`What the cluster looked like at the end is in ${path.relative(process.cwd(), folder)}.`);
-}
-
-function stopwatch(print: (line: string) => void): (what: string) => void {
-  let last = performance.now();
-  return (what) => {
-    print(`  [e2e] ${what}: ${((performance.now() - last) / 1000).toFixed(1)} s`);
-    last = performance.now();
-  };
 }
