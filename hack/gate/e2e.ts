@@ -51,13 +51,25 @@ async function onOwnCluster(context: Context): Promise<Report> {
 async function deployAndTest(cluster: Cluster, context: Context, progress: (text: string) => void): Promise<Report> {
   let succeeded = false;
   try {
-    await deploy(cluster, { progress });
+    await unlessInterrupted(context.signal, deploy(cluster, { progress }));
     const report = await runTests(cluster, context);
     succeeded = report.tally.failed === 0;
     return report;
   } finally {
     if (!succeeded && !context.signal.aborted) await keepEvidence(cluster, context.print);
   }
+}
+
+/** A deployment cannot be told to stop; the cluster that is taken down under it ends it. */
+async function unlessInterrupted(signal: AbortSignal, work: Promise<unknown>): Promise<void> {
+  const interruption = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(new Error("The deployment was interrupted."));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  interruption.catch(() => undefined);
+  work.catch(() => undefined);
+  await Promise.race([work, interruption]);
 }
 
 function runTests(cluster: Cluster, { signal, grep, long }: Context): Promise<Report> {

@@ -3,7 +3,7 @@
  * `test:lab` and `test:e2e`. Ends with one line that adds up what all suites have shown.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { type SuiteName, budget } from "./budget";
+import { CLEAN_UP, type SuiteName, budget } from "./budget";
 import { prepare } from "./preparation";
 import type { Report } from "./report";
 import { type Suite, suites } from "./suites";
@@ -36,10 +36,13 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     print(`\n${name}: ending the suite and cleaning up…`);
     stop.abort();
   });
-const deadline = setTimeout(() => {
-  print(`\nThe budget of ${allowed.total} minutes is used up: ending the suite. GATE_MINUTES=N allows more.`);
-  stop.abort();
-}, allowed.total * 60_000);
+const deadline = setTimeout(
+  () => {
+    print(`\nThe budget of ${allowed.total} minutes is used up: ending the suite. GATE_MINUTES=N allows more.`);
+    stop.abort();
+  },
+  allowed.total * 60_000 - CLEAN_UP,
+);
 
 const results: Result[] = [];
 const names = chosen().map(({ name }) => name);
