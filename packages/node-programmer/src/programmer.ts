@@ -83,6 +83,8 @@ class Programmer {
   private lastPlan: NodeTrafficPlan["spec"] | undefined;
   private readonly reasons = new Set<string>();
   private auditWanted = false;
+  /** ovs-vswitchd has been restarted since the last pass. */
+  private restarted = false;
   /** Bridges without work have been searched for flows of a former run. */
   private searched = false;
   private readonly counters = new Counters();
@@ -91,7 +93,7 @@ class Programmer {
   private outcome: Outcome | null = null;
   private lastOutcome = "";
   private readonly timers = new Map<string, NodeJS.Timeout>();
-  private readonly loop = new Loop(() => this.pass());
+  private readonly loop = new Loop(() => this.pass(), { first: 100, longest: 2_000 });
   private readonly writer = new Loop(() => this.write(), { first: 200, longest: 10_000 });
 
   constructor(private readonly options: ProgrammerOptions) {
@@ -152,6 +154,7 @@ class Programmer {
     db.on("reconnect", () => void this.databaseBack());
     const appctl = new Appctl(ovs);
     const view = (): OvsView => viewOf(replica.value);
+    const ports = new Ports({ db, appctl, host: new HostNetwork(), view, guards: () => [lock.value.assert()] });
     this.bridges = new Bridges({
       openflow: new OpenFlow(ovs),
       appctl,
@@ -160,11 +163,15 @@ class Programmer {
         if (audit) this.auditWanted = true;
         this.wake(why);
       },
+      restarted: () => {
+        this.restarted = true;
+        ports.restarted();
+      },
     });
     this.reconciler = new Reconciler({
       bridges: this.bridges,
       namespaces: new PodNamespaces(this.options.netnsDir),
-      ports: new Ports({ db, appctl, host: new HostNetwork(), view, guards: () => [lock.value.assert()] }),
+      ports,
       view,
     });
     return null;
@@ -204,13 +211,20 @@ class Programmer {
 
   private databaseLost(reason: string): void {
     this.options.log("warn", `Open vSwitch's database is gone: ${reason}; taps stay as they are`);
+    this.unreachable(`Open vSwitch's database does not answer: ${reason}`);
+  }
+
+  /** Says so in the status, unless the next pass comes first: a restart is no news. */
+  private unreachable(message: string): void {
+    if (this.timers.has("unreachable")) return;
     this.after("unreachable", UNREACHABLE_AFTER, () => {
-      this.publish(unreachable(this.published, `Open vSwitch's database does not answer: ${reason}`, new Date()));
+      this.options.log("warn", message);
+      this.publish(unreachable(this.published, message, new Date()));
     });
   }
 
   private async databaseBack(): Promise<void> {
-    this.cancel("unreachable");
+    this.options.log("info", "Open vSwitch's database is back");
     if (!(await this.locked())) this.end(EXIT.superseded);
     this.auditWanted = true;
     this.wake("Open vSwitch's database is back");
@@ -252,8 +266,19 @@ class Programmer {
     const { reconciler, options } = this;
     if (!reconciler || this.plan === undefined || !this.db?.connected) return "done";
     if (!this.lock?.held) return "done";
+    const lost = this.bridges?.lost();
+    if (lost !== undefined) {
+      this.unreachable(`ovs-vswitchd does not answer on bridge ${lost}: is it running?`);
+      return "done";
+    }
+    if (this.restarted) {
+      this.restarted = false;
+      // Port numbers may have changed; ovs-vswitchd has written them down when it has caught up with the database.
+      await this.db.transactAndWait([]);
+    }
+    this.cancel("unreachable");
     const started = performance.now();
-    const why = [...this.reasons];
+    const why = this.reasons.size > 0 ? [...this.reasons] : ["another try"];
     this.reasons.clear();
     const spec = this.plan?.spec ?? emptyPlan(this.lastPlan, options.nodeUID);
     this.lastPlan = spec;
@@ -282,7 +307,9 @@ class Programmer {
     const problems = [
       ...failures,
       ...outcome.rules.flatMap(({ rule, problem }) => (problem ? [`${rule.name}: ${problem.message}`] : [])),
-      ...outcome.rules.flatMap(({ pending }) => pending.map(({ problem }) => problem.message)).slice(0, 3),
+      ...outcome.rules
+        .flatMap(({ problem: all, pending }) => (all ? [] : pending.map(({ problem }) => problem.message)))
+        .slice(0, 3),
     ];
     const summary = `${outcome.realizedPods} of ${plan.pods.length} Pods, ${plan.rules.length} TrafficControls`;
     const now = JSON.stringify([plan.hash, summary, problems]);

@@ -18,19 +18,6 @@ export interface NextHop {
   address: string;
 }
 
-/** The way to an address as Open vSwitch sees it. */
-export async function nextHop(appctl: Appctl, view: OvsView, remoteIP: string): Promise<NextHop | Problem> {
-  const answer = await appctl.command("ovs-vswitchd", "ovs/route/lookup", remoteIP);
-  if (!answer.ok) return noRoute(remoteIP, answer.error.message);
-  const route = parseRoute(answer.value);
-  if (!route) return noRoute(remoteIP, answer.value.trim());
-  const local = view.bridges.some((bridge) =>
-    bridge.ports.some((port) => port.interfaces.some(({ name, type }) => name === route.device && type === "internal")),
-  );
-  if (!local) return noRoute(remoteIP, `its route leaves through ${route.device}, which is not a port of its own`);
-  return { device: route.device, address: route.gateway ?? remoteIP };
-}
-
 /** `src 172.31.0.1\ngateway ::\ndev br-phy\n`; a gateway of zeros means that the address is on the link. */
 export function parseRoute(text: string): { device: string; gateway: string | null } | null {
   const device = /^dev (\S+)/m.exec(text)?.[1];
@@ -49,30 +36,62 @@ export function parseNeighbours(text: string): Map<string, string> {
   return found;
 }
 
-/**
- * Lets Open vSwitch know the next hop; false if it does not answer (copies are lost until it does). `again`: also if it
- * knows it already, because the next hop may have got another MAC address, or Open vSwitch be about to forget it.
- */
-export async function resolveNextHop(
-  appctl: Appctl,
-  host: HostNetwork,
-  hop: NextHop,
-  again: boolean,
-): Promise<boolean> {
-  const shown = await appctl.command("ovs-vswitchd", "tnl/neigh/show");
-  const known = shown.ok ? parseNeighbours(shown.value).get(hop.address) : undefined;
-  if (known !== undefined && !again) return true;
-  let mac = await host.neighbour(hop.address, hop.device);
-  if (mac === null) {
-    await host.askNeighbour(hop.address, hop.device);
+export class NextHops {
+  /** What worked last, by device and address: after a restart Open vSwitch has forgotten all of it. */
+  private readonly macs = new Map<string, string>();
+
+  constructor(
+    private readonly appctl: Appctl,
+    private readonly host: HostNetwork,
+  ) {}
+
+  /** The way to an address as Open vSwitch sees it; null if it does not answer at all. */
+  async towards(view: OvsView, remoteIP: string): Promise<NextHop | Problem | null> {
+    const answer = await this.appctl.command("ovs-vswitchd", "ovs/route/lookup", remoteIP);
+    // A refusal comes with what Open vSwitch said; without that nobody was there to say it.
+    if (!answer.ok) return answer.error.stderr === "" ? null : noRoute(remoteIP, answer.error.message);
+    const route = parseRoute(answer.value);
+    if (!route) return noRoute(remoteIP, answer.value.trim());
+    const local = view.bridges.some((bridge) =>
+      bridge.ports.some((port) =>
+        port.interfaces.some(({ name, type }) => name === route.device && type === "internal"),
+      ),
+    );
+    if (!local) return noRoute(remoteIP, `its route leaves through ${route.device}, which is not a port of its own`);
+    return { device: route.device, address: route.gateway ?? remoteIP };
+  }
+
+  /**
+   * Lets Open vSwitch know the next hop; false if it does not answer (copies are lost until it does). `again`: also if
+   * it is known already, because the next hop may have got another MAC address, or Open vSwitch be about to forget it.
+   */
+  async resolve(hop: NextHop, again: boolean): Promise<boolean> {
+    const key = `${hop.device} ${hop.address}`;
+    const shown = await this.appctl.command("ovs-vswitchd", "tnl/neigh/show");
+    const known = shown.ok ? parseNeighbours(shown.value).get(hop.address) : undefined;
+    if (known !== undefined && !again) {
+      this.macs.set(key, known);
+      return true;
+    }
+    const mac = (again ? undefined : this.macs.get(key)) ?? (await this.ask(hop, again));
+    if (mac === undefined) return known !== undefined;
+    this.macs.set(key, mac);
+    return (await this.appctl.command("ovs-vswitchd", "tnl/neigh/set", hop.device, hop.address, mac)).ok;
+  }
+
+  private async ask({ address, device }: NextHop, again: boolean): Promise<string | undefined> {
+    // The kernel verifies what it has, too, when it is told that the entry is in use; the next round sees the result.
+    if (again) await this.host.askNeighbour(address, device);
+    const mac = await this.host.neighbour(address, device);
+    if (mac !== null) return mac;
+    if (!again) await this.host.askNeighbour(address, device);
     for (const wait of LOOKS) {
       await new Promise((resolve) => setTimeout(resolve, wait));
-      mac = await host.neighbour(hop.address, hop.device);
-      if (mac !== null) break;
+      const found = await this.host.neighbour(address, device);
+      if (found !== null) return found;
     }
+    return undefined;
   }
-  if (mac === null) return known !== undefined;
-  return (await appctl.command("ovs-vswitchd", "tnl/neigh/set", hop.device, hop.address, mac)).ok;
 }
 
 function noRoute(remoteIP: string, why: string): Problem {

@@ -10,7 +10,7 @@ import type { BridgeView, OvsView, PortView } from "../ovs";
 import type { Problem } from "../pods";
 import type { HostNetwork, KernelTunnel } from "./host";
 import { ISOLATION, SAVED_KEY, isIsolated, judge, judgeDevice, judgeTunnel, missing } from "./judge";
-import { nextHop, resolveNextHop } from "./neighbours";
+import { NextHops } from "./neighbours";
 import type { PortSpec } from "./spec";
 
 /** What became of one wanted port. */
@@ -35,6 +35,9 @@ export interface PortsWorld {
   guards: () => Operation[];
 }
 
+/** Milliseconds that a daemon may need to learn the kernel's routes. */
+const PATIENCE = 500;
+
 const ISOLATED_COLUMNS: Readonly<Record<string, Wire>> = {
   vlan_mode: ISOLATION.vlanMode,
   trunks: ISOLATION.trunk,
@@ -49,7 +52,21 @@ export class Ports {
   /** Asked once between two rounds of lookAfter. */
   private readonly kernelTunnels = new Map<KernelTunnel["kind"], Promise<KernelTunnel[]>>();
 
-  constructor(private readonly world: PortsWorld) {}
+  /** How often a port was made, repaired, adopted or removed. */
+  changes = 0;
+
+  private readonly nextHops: NextHops;
+  private patientUntil = 0;
+
+  constructor(private readonly world: PortsWorld) {
+    this.nextHops = new NextHops(world.appctl, world.host);
+  }
+
+  /** ovs-vswitchd has been restarted: it has forgotten next hops, and may not know its routes yet. */
+  restarted(): void {
+    this.prepared.clear();
+    this.patientUntil = Date.now() + PATIENCE;
+  }
 
   /** The port as it has to be, made if missing. `bridge`: where, if it is not somewhere already. */
   async ensure(spec: PortSpec, bridge: string): Promise<PortOutcome> {
@@ -89,6 +106,7 @@ export class Ports {
     const done = port.ours
       ? await deletePort(db, port.bridge, port.name, ownerMark(), guards())
       : await db.transact([...guards(), ...giveBack(port)]);
+    this.changes++;
     return done.ok ? null : `Port ${port.name} on bridge ${port.bridge} could not be removed: ${done.error.message}`;
   }
 
@@ -110,6 +128,7 @@ export class Ports {
       },
       this.world.guards(),
     );
+    this.changes++;
     if (!made.ok) return failed(spec, bridgeName, made.error.message);
     return this.usable(spec, bridgeName, made.value.ofport ?? undefined, made.value.error, way);
   }
@@ -123,6 +142,7 @@ export class Ports {
         update("Interface", row.uuid, { type: spec.type, options: map(spec.options) }),
         update("Port", port.uuid, ISOLATED_COLUMNS),
       ]);
+      this.changes++;
       if (!done.ok) return failed(spec, port.bridge, done.error.message);
     }
     const way = bridge ? await this.prepare(spec, bridge) : null;
@@ -146,6 +166,7 @@ export class Ports {
         ...putInMap(where, "other_config", ...ISOLATION.otherConfig),
         ...(port.externalIds.has(SAVED_KEY) ? [] : putInMap(where, "external_ids", SAVED_KEY, saved)),
       ]);
+      this.changes++;
       if (!done.ok) return failed(spec, port.bridge, done.error.message);
     }
     const row = port.interfaces[0];
@@ -176,12 +197,16 @@ export class Ports {
   }
 
   private async way(spec: PortSpec, again: boolean): Promise<Problem | { remark: string } | null> {
-    const { appctl, host, view } = this.world;
     const remoteIP = spec.tunnel?.remoteIP;
     if (remoteIP === undefined) return null;
-    const hop = await nextHop(appctl, view(), remoteIP);
-    if ("reason" in hop) return hop;
-    if (await resolveNextHop(appctl, host, hop, again)) return null;
+    let hop = await this.nextHops.towards(this.world.view(), remoteIP);
+    // A daemon that has just started has not read the kernel's routes yet.
+    while (hop && "reason" in hop && Date.now() < this.patientUntil) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      hop = await this.nextHops.towards(this.world.view(), remoteIP);
+    }
+    if (hop === null || "reason" in hop) return hop;
+    if (await this.nextHops.resolve(hop, again)) return null;
     return {
       remark: `The next hop ${hop.address} on ${hop.device} does not answer ARP or neighbour discovery; copies are lost until it does.`,
     };

@@ -24,7 +24,7 @@ export class BridgeFlows {
   /** Held from the first time that flows of ours are in force. */
   private monitor: ConnectionMonitor | null = null;
   /** False from the loss of the connection until it is back. */
-  private reachable = true;
+  reachable = true;
   /** The daemon has been away since the last bundle. */
   private wiped = false;
   private busyUntil = 0;

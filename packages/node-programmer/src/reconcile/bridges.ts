@@ -20,6 +20,8 @@ export interface BridgesWorld {
   view: () => OvsView;
   /** Something happened that a new pass has to look at; `audit`: also at the flows themselves. */
   wake: (why: string, audit: boolean) => void;
+  /** ovs-vswitchd has been away and is back. */
+  restarted: () => void;
 }
 
 interface Known {
@@ -43,6 +45,12 @@ export class Bridges {
 
   isSwitched(name: string): boolean {
     return this.known.get(name)?.kind?.kind === "Switched";
+  }
+
+  /** A bridge whose OpenFlow side was there and is gone: ovs-vswitchd is restarting, or the bridge was deleted. */
+  lost(): string | undefined {
+    const view = this.world.view();
+    return [...this.known].find(([name, { flows }]) => !flows.reachable && bridgeOf(view, name))?.[0];
   }
 
   /** Gets to know bridges; answers with our flows on those that are new, and tells which could not be read. */
@@ -136,6 +144,7 @@ export class Bridges {
   private flowsOf(name: string): BridgeFlows {
     return new BridgeFlows(name, this.world.openflow, this.world.appctl, {
       restored: () => {
+        this.world.restarted();
         this.world.wake(`the OpenFlow connection of bridge ${name} is back`, false);
       },
       disturbed: () => {

@@ -55,6 +55,7 @@ export class Reconciler {
 
   async pass(plan: PlanSpec): Promise<Outcome> {
     const { bridges, namespaces } = this.world;
+    const changesBefore = this.world.ports.changes;
     const pods = findPods(plan.pods, this.world.view(), namespaces.age);
     const reading = this.readMacs(pods);
     const met = await bridges.meet(this.concerned(plan, pods));
@@ -113,7 +114,7 @@ export class Reconciler {
       realizedPods,
       failures,
       waiting: this.lastPorts.some(({ problem, remark }) => problem !== undefined || remark !== undefined),
-      changes: programmed.changes + unwanted.length,
+      changes: programmed.changes + this.world.ports.changes - changesBefore,
     };
   }
 
