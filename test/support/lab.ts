@@ -9,19 +9,21 @@
  * ```
  */
 import { access } from "node:fs/promises";
-import path from "node:path";
-import { Capture } from "./lab/capture";
+import { Capture } from "./capture";
+import type { CaptureOptions } from "./capture";
 import { attempt, ip, run, within } from "./lab/command";
 import { LabNode } from "./lab/node";
 import { claim, vacate, vacateOrphans } from "./lab/place";
 import type { Place } from "./lab/place";
 import { LabPod } from "./lab/pod";
+import { LabProgrammer, bundleProgrammer } from "./lab/programmer";
 
-export { Capture } from "./lab/capture";
-export type { Packet, Tunnel } from "./lab/decode";
+export type { Frame, Packet, Tunnel } from "./decode";
 export { LabNode } from "./lab/node";
 export type { PingResult } from "./lab/ping";
 export { LabPod } from "./lab/pod";
+export { LabProgrammer } from "./lab/programmer";
+export type { LabRule } from "./lab/programmer";
 
 interface Layout {
   /** Names of nodes → names of their Pods. */
@@ -40,7 +42,8 @@ export class Lab {
   readonly collector = COLLECTOR;
   private readonly nodes = new Map<string, LabNode>();
   private readonly pods = new Map<string, LabPod>();
-  private captures = 0;
+  private readonly programmers: LabProgrammer[] = [];
+  private bundle: Promise<string> | null = null;
   private readonly atExit = (): void => {
     vacate(this.place);
   };
@@ -56,7 +59,7 @@ export class Lab {
     try {
       await lab.build(layout);
     } catch (error) {
-      lab.down();
+      await lab.down();
       throw error;
     }
     return lab;
@@ -76,19 +79,35 @@ export class Lab {
   }
 
   /** Catches packets on a device of a node, a Pod or a namespace by name. */
-  capture(where: LabNode | LabPod | string, device: string, filter = ""): Promise<Capture> {
+  capture(
+    where: LabNode | LabPod | string,
+    device: string,
+    options: Omit<CaptureOptions, "enter" | "device"> = {},
+  ): Promise<Capture> {
     const namespace = typeof where === "string" ? where : where.namespace;
-    return Capture.start(namespace, device, path.join(this.place.directory, `${this.captures++}.pcap`), filter);
+    return Capture.start({ ...options, enter: ["ip", "netns", "exec", namespace], device });
   }
 
-  /** What arrives at the collector in tunnels; its own ICMP errors, which quote them, are left out. */
-  captureTunnels(): Promise<Capture> {
-    const tunnels = "udp or ip proto 47 or ip6 proto 47";
-    return this.capture(this.collectorNamespace, "eth0", `inbound and ( ${tunnels} )`);
+  /**
+   * Tunnels at the collector; its own ICMP errors, which quote them, are left out. Not by "inbound": with that, libpcap
+   * 1.10 loses the first packet.
+   */
+  captureTunnels(options: Omit<CaptureOptions, "enter" | "device" | "filter"> = {}): Promise<Capture> {
+    return this.capture(this.collectorNamespace, "eth0", { ...options, filter: "udp or ip proto 47 or ip6 proto 47" });
+  }
+
+  /** Starts the node programmer on a node; without a plan it does nothing yet. */
+  async program(node: LabNode): Promise<LabProgrammer> {
+    this.bundle ??= bundleProgrammer(this.place.directory);
+    const programmer = new LabProgrammer(node, await this.bundle, this.place.directory);
+    this.programmers.push(programmer);
+    programmer.start();
+    return programmer;
   }
 
   /** Ends everything. */
-  down(): void {
+  async down(): Promise<void> {
+    await Promise.all(this.programmers.map((programmer) => programmer.stop("SIGKILL")));
     process.removeListener("exit", this.atExit);
     vacate(this.place);
   }

@@ -33,9 +33,9 @@ describe("OVSDB of a real Open vSwitch", () => {
     node = lab.node("n1");
     db = await connect();
   });
-  after(() => {
+  after(async () => {
     for (const client of clients) client.close();
-    lab?.down();
+    await lab?.down();
   });
 
   describe("ports", () => {

@@ -24,7 +24,7 @@ export class LabPod {
     this.uid = `00000000-0000-4000-8000-0000000000${hex}`;
     this.mac = `0a:00:00:00:00:${hex}`;
     this.address = `10.9.0.${index}`;
-    this.address6 = `fd09::${hex}`;
+    this.address6 = `fd09::${index.toString(16)}`;
     this.port = `h-${name}`;
   }
 

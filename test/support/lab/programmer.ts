@@ -1,0 +1,145 @@
+/**
+ * The real node programmer on a node of the lab: the bundled program in the node's network namespace, with a plan from a
+ * file instead of the API server. Used by tests through Lab.program.
+ */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { build } from "esbuild";
+import type { Direction, NodeTrafficPlan, PlanPort, PlanSpec, PlanStatus } from "@ovs-traffic-control/api";
+import { within } from "./command";
+import type { LabNode } from "./node";
+import type { LabPod } from "./pod";
+
+/** One TrafficControl of a plan. */
+export interface LabRule {
+  name: string;
+  direction: Direction;
+  targetPort: PlanPort;
+  /** Its Pods on the node. */
+  pods: readonly LabPod[];
+}
+
+/** Milliseconds for a plan to be in force. */
+const PATIENCE = 10_000;
+
+export class LabProgrammer {
+  private output = "";
+  private generation = 0;
+  private child: ChildProcess | null = null;
+
+  constructor(
+    private readonly node: LabNode,
+    private readonly program: string,
+    private readonly directory: string,
+  ) {}
+
+  /** Starts the process; the plan, if there is one from before, is still there. */
+  start(): void {
+    const args = [this.program, "--plan", this.file("plan"), "--status", this.file("status")];
+    const child = spawn("ip", within(this.node.namespace, process.execPath, args), {
+      env: { ...process.env, OVS_RUNDIR: this.node.runDir, LINGER_SECONDS: "300" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
+  }
+
+  /** Puts a plan in place and waits until the node reports that it is in force. */
+  async apply(rules: readonly LabRule[]): Promise<PlanStatus> {
+    const spec = planOf(rules);
+    const plan = { metadata: { name: this.node.name, generation: ++this.generation }, spec };
+    await writeFile(`${this.file("plan")}.new`, JSON.stringify(plan));
+    await rename(`${this.file("plan")}.new`, this.file("plan"));
+    return this.status((status) => status.observedHash === spec.hash);
+  }
+
+  /** Waits for a status for which the test is true. */
+  async status(test: (status: PlanStatus) => boolean): Promise<PlanStatus> {
+    const deadline = Date.now() + PATIENCE;
+    let last: PlanStatus = {};
+    while (Date.now() < deadline) {
+      last = await this.read();
+      if (test(last)) return last;
+      if (this.child?.exitCode !== null) break;
+      await sleep(5);
+    }
+    throw new Error(
+      `The programmer on ${this.node.name} did not get there. Its status: ${JSON.stringify(last, null, 2)}\nIts log:\n${this.output}`,
+    );
+  }
+
+  /** Ends the process and returns its exit code; null if the signal ended it. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+    return child.exitCode;
+  }
+
+  /** What it has logged so far. */
+  get log(): string {
+    return this.output;
+  }
+
+  private file(name: string): string {
+    return path.join(this.directory, `${this.node.name}.${name}.json`);
+  }
+
+  private async read(): Promise<PlanStatus> {
+    try {
+      return JSON.parse(await readFile(this.file("status"), "utf8")) as PlanStatus;
+    } catch {
+      return {};
+    }
+  }
+}
+
+/** Bundles the program as the image does, once for all nodes of a lab: started from source it would take half a second. */
+export async function bundleProgrammer(directory: string): Promise<string> {
+  const file = path.join(directory, "node-programmer.mjs");
+  await build({
+    entryPoints: [path.join(import.meta.dirname, "../../../packages/node-programmer/src/main.ts")],
+    outfile: file,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    logLevel: "error",
+    banner: {
+      js: `import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);`,
+    },
+  });
+  return file;
+}
+
+function planOf(rules: readonly LabRule[]): PlanSpec {
+  const classes: PlanSpec["classes"] = [];
+  const pods: PlanSpec["pods"] = [];
+  for (const pod of new Set(rules.flatMap((rule) => rule.pods))) {
+    const mine = rules.flatMap((rule, index) => (rule.pods.includes(pod) ? [index] : []));
+    let index = classes.findIndex((each) => each.rules.join() === mine.join());
+    if (index < 0) index = classes.push({ rules: mine }) - 1;
+    pods.push({ namespace: "lab", name: pod.name, uid: pod.uid, class: index });
+  }
+  const spec: Omit<NodeTrafficPlan["spec"], "hash"> = {
+    nodeUID: "lab",
+    pods,
+    rules: rules.map(({ name, direction, targetPort }) => ({
+      name,
+      uid: `uid-${name}`,
+      generation: 1,
+      direction,
+      action: "Mirror",
+      targetPort,
+    })),
+    classes,
+  };
+  return { ...spec, hash: createHash("sha256").update(JSON.stringify(spec)).digest("hex").slice(0, 32) };
+}
