@@ -64,7 +64,7 @@ describe("the capability", () => {
     assert.match(answer.statusMessage ?? "", /because of a bug of its own/);
     const mutation = new PeprMutateRequest<never>(request(object));
     Object.defineProperty(mutation.Request, "object", { value: trap });
-    await binding("isMutate").mutateCallback!(mutation);
+    await binding("isMutate").mutateCallback!(mutation as never);
     assert.match(await engine.registry.metrics(), /decisions_total{webhook="mutate",decision="error",reason=""} 1/);
   });
 
