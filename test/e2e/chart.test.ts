@@ -1,0 +1,257 @@
+/** The chart, by the real helm against the real API server; what it has to agree on with the code is in test/unit/chart. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+import { helm as helmBinary } from "../../hack/toolchain";
+import { stage } from "../support/e2e/hooks";
+import { mirror, tap } from "../support/e2e/taps";
+import { COLLECTOR_ADDRESS } from "../support/e2e/collector";
+import { eventually } from "../support/e2e/eventually";
+
+const CHART = path.join(import.meta.dirname, "../../charts/ovs-traffic-control");
+const NAMESPACE = "ovs-traffic-control";
+const JOBS = "ovs-traffic-control-nodes";
+const PROGRAMMER = "ovs-traffic-control-programmer";
+
+/** Values that change what is rendered. */
+const MATRIX: Record<string, string[]> = {
+  "the defaults": [],
+  "no CRDs": ["crds.enabled=false", "crds.nodeTrafficPlan=false"],
+  "CRDs that go with the release": ["crds.keep=false"],
+  "no store of Pepr": ["peprStore.create=false"],
+  "one replica and no budget": ["admission.replicas=1", "controller.replicas=1", "podDisruptionBudget.enabled=false"],
+  "an image by digest, from a registry with a password": [
+    "image.repository=registry.example/ovs-traffic-control",
+    `image.digest=sha256:${"0".repeat(64)}`,
+    "imagePullSecrets[0].name=registry",
+  ],
+  "Pods on some nodes": [
+    "admission.nodeSelector.role=infra",
+    "controller.nodeSelector.role=infra",
+    "admission.tolerations[0].operator=Exists",
+    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
+    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key=x",
+    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator=Exists",
+    "podAnnotations.example=text",
+    "priorityClassName=",
+  ],
+  "other paths and times": [
+    "programmer.ovsRunDirectory=/var/run/openvswitch",
+    "programmer.netnsDirectory=/var/run/netns",
+    "programmer.lingerSeconds=0",
+    "controller.cleanupDeadlineSeconds=3600",
+    "logLevel=debug",
+  ],
+};
+
+describe("the chart", () => {
+  it("passes helm lint, warnings included", async () => {
+    const { stdout } = await helm(["lint", "--strict", CHART]);
+    assert.match(stdout, /0 chart\(s\) failed/);
+  });
+
+  for (const [what, values] of Object.entries(MATRIX))
+    it(`is accepted by the API server with ${what}`, async () => {
+      const { cluster } = stage();
+      const manifests = await render(values);
+      const apply = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"];
+      const accepted = (await cluster.kubectl(apply, { input: manifests })).trim().split("\n");
+      assert.equal(accepted.length, [...manifests.matchAll(/^kind: /gm)].length);
+    });
+
+  it("renders the same twice, and no Secret", async () => {
+    const [one, two] = [await render([]), await render([])];
+    assert.ok(one === two, "two renders differ");
+    assert.deepEqual(one.match(/^kind: Secret$|PRIVATE KEY|^ *caBundle:.*|^ *tls\.key:.*/gm), null);
+  });
+
+  it("refuses a value that it does not know, and one of the wrong kind", async () => {
+    await assert.rejects(render(["controler.replicas=3"]), /controler/);
+    await assert.rejects(render(["controller.replicas=many"]), /controller\.replicas|\/controller\/replicas/);
+  });
+
+  it("brings the CRDs along when it is packaged", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "chart-"));
+    try {
+      await helm(["package", CHART, "--destination", directory]);
+      const { stdout } = await execa("sh", ["-c", `tar -tvzf ${directory}/*.tgz`]);
+      assert.match(stdout, /^-.* ovs-traffic-control\/files\/crds\/trafficcontrols\.yaml$/m);
+      assert.match(stdout, /^-.* ovs-traffic-control\/files\/crds\/nodetrafficplans\.yaml$/m);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it("leaves Pepr's namespace and CRD to whoever owns them", async () => {
+    const looking = ["template", "--namespace", NAMESPACE, "--dry-run=server", "--validate", "--is-upgrade"];
+    const ours = (await helm([...looking, "ovs-traffic-control", CHART])).stdout;
+    const theirs = (await helm([...looking, "another-release", CHART])).stdout;
+    assert.match(ours, /^ {2}name: pepr-system$/m);
+    assert.match(ours, /^ {2}name: peprstores\.pepr\.dev$/m);
+    assert.doesNotMatch(theirs, /^ {2}name: pepr-system$/m);
+    assert.doesNotMatch(theirs, /^ {2}name: peprstores\.pepr\.dev$/m);
+  });
+});
+
+describe("the installed release", () => {
+  it("runs in a namespace with the Pod Security Standard restricted", async () => {
+    const { cluster } = stage();
+    const label = "jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}";
+    assert.equal(await cluster.kubectl(["get", "namespace", NAMESPACE, "-o", label]), "restricted");
+    assert.equal(await cluster.kubectl(["get", "namespace", JOBS, "-o", label]), "privileged");
+  });
+
+  it("has all the rights that it asks for", async () => {
+    const { cluster } = stage();
+    const logs = [
+      "logs",
+      "--namespace",
+      NAMESPACE,
+      "--selector",
+      "app.kubernetes.io/name=ovs-traffic-control",
+      "--tail=-1",
+    ];
+    const text = await cluster.kubectl(logs);
+    assert.ok(text.includes("started"), "there is something in the logs");
+    assert.deepEqual(
+      text.split("\n").filter((line) => /forbidden/i.test(line)),
+      [],
+    );
+  });
+
+  it("keeps its certificates when it is upgraded", async () => {
+    const before = await caBundles();
+    assert.ok(
+      before.every((bundle) => bundle.length > 100),
+      "the controller has written caBundle",
+    );
+    await helm(["upgrade", "ovs-traffic-control", CHART, "--namespace", NAMESPACE, "--reuse-values"]);
+    assert.deepEqual(await caBundles(), before);
+  });
+});
+
+describe("a node programmer's token", () => {
+  const pod = { name: "e2e-token", namespace: JOBS };
+  let [own, foreign] = ["", ""];
+  let token = "";
+
+  before(async () => {
+    const { cluster, web } = stage();
+    [own, foreign] = [web[0].node, web[1].node];
+    // A Pod of the programmer's ServiceAccount, as a Job has it; its token names the node it runs on.
+    const container = { name: "c", image: "localhost/busybox:1", command: ["sleep", "3600"] };
+    const spec = {
+      ...{ serviceAccountName: PROGRAMMER, nodeName: own, terminationGracePeriodSeconds: 0 },
+      containers: [container],
+    };
+    const input = JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: pod, spec });
+    await cluster.kubectl(["apply", "-f", "-"], { input });
+    const create = ["create", "token", PROGRAMMER, "--namespace", JOBS, "--bound-object-kind", "Pod"];
+    token = (await eventually("the token", () => cluster.kubectl([...create, "--bound-object-name", pod.name]))).trim();
+  });
+
+  // The plans of both nodes are there while the TrafficControl is.
+  beforeEach(() => tap(stage().objects, mirror("e2e-token", { vxlan: { remoteIP: COLLECTOR_ADDRESS } })));
+
+  after(async () => {
+    const { cluster } = stage();
+    await cluster.kubectl(["delete", "pod", pod.name, "--namespace", JOBS, "--ignore-not-found", "--wait=false"]);
+  });
+
+  it("writes the status of its own node's plan", async () => {
+    const { exitCode, stderr } = await writeStatus(own, token);
+    assert.equal(exitCode, 0, stderr);
+  });
+
+  it("does not write the status of another node's plan", async () => {
+    const { exitCode, stderr } = await writeStatus(foreign, token);
+    const refusal = `The node programmer on ${own} may write the plan of that node only, not that of ${foreign}.`;
+    assert.notEqual(exitCode, 0);
+    assert.ok(stderr.includes(refusal), stderr);
+  });
+
+  it("does not write a plan's spec, not even its own node's", async () => {
+    const { exitCode, stderr } = await apply(token, { metadata: { name: own }, spec: { hash: "e2e" } });
+    assert.notEqual(exitCode, 0);
+    assert.match(stderr, /forbidden/i);
+  });
+
+  it("reads no Secret and no Pod", async () => {
+    for (const resource of ["secrets", "pods"]) {
+      const { exitCode, stderr } = await withToken(token, ["get", resource, "--namespace", NAMESPACE]);
+      assert.notEqual(exitCode, 0);
+      assert.match(stderr, /forbidden/i);
+    }
+  });
+
+  it("that names no node, such as one made by hand, writes nothing", async () => {
+    const unbound = await stage().cluster.kubectl(["create", "token", PROGRAMMER, "--namespace", JOBS]);
+    const { exitCode, stderr } = await writeStatus(own, unbound.trim());
+    assert.notEqual(exitCode, 0);
+    assert.match(stderr, /does not say on which node it is used/);
+  });
+
+  type Answer = Promise<{ exitCode: number; stderr: string }>;
+
+  function writeStatus(name: string, bearer: string): Answer {
+    return apply(bearer, { metadata: { name }, status: { realizedPods: 0 } }, "--subresource=status");
+  }
+
+  /** A dry run: admission decides, and nothing is written. */
+  function apply(bearer: string, object: object, ...more: string[]): Answer {
+    const input = JSON.stringify({
+      apiVersion: "ovs-traffic-control.dev/v1alpha1",
+      kind: "NodeTrafficPlan",
+      ...object,
+    });
+    const args = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=false", ...more];
+    return withToken(bearer, [...args, "-f", "-"], input);
+  }
+
+  /** kubectl as the owner of the token: the cluster of the kubeconfig, none of its users. */
+  async function withToken(bearer: string, args: string[], input?: string): Answer {
+    const { cluster } = stage();
+    const file = JSON.parse(
+      await cluster.kubectl(["config", "view", "--raw", "--flatten", "-o", "json"]),
+    ) as Kubeconfig;
+    file.users = file.users.map(({ name }) => ({ name, user: { token: bearer } }));
+    const directory = await mkdtemp(path.join(tmpdir(), "token-"));
+    try {
+      const kubeconfig = path.join(directory, "kubeconfig");
+      await writeFile(kubeconfig, JSON.stringify(file));
+      return await cluster.host("kubectl", ["--kubeconfig", kubeconfig, ...args], { input });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }
+});
+
+interface Kubeconfig {
+  users: { name: string; user: unknown }[];
+}
+
+async function caBundles(): Promise<string[]> {
+  const { cluster } = stage();
+  const get = ["get", "mutatingwebhookconfiguration,validatingwebhookconfiguration", "ovs-traffic-control", "-o"];
+  return (await cluster.kubectl([...get, "jsonpath={.items[*].webhooks[*].clientConfig.caBundle}"])).split(" ");
+}
+
+/** Helm's output; it says "found symbolic link" on standard error at each start. */
+async function helm(args: string[]): Promise<{ stdout: string }> {
+  const { stdout, stderr, exitCode } = await stage().cluster.host(await helmBinary(), args);
+  if (exitCode !== 0) throw new Error(`helm ${args.join(" ")} ended with ${exitCode}: ${stdout}${stderr}`);
+  return { stdout };
+}
+
+/** The manifests with these values. The version of the API server is asked for, since helm alone does not know it. */
+async function render(values: string[]): Promise<string> {
+  const { cluster } = stage();
+  const version = JSON.parse(await cluster.kubectl(["version", "-o", "json"])) as {
+    serverVersion: { gitVersion: string };
+  };
+  const set = values.flatMap((value) => ["--set", value]);
+  const template = ["template", "ovs-traffic-control", CHART, "--namespace", NAMESPACE];
+  return (await helm([...template, "--kube-version", version.serverVersion.gitVersion, ...set])).stdout;
+}
