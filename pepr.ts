@@ -21,6 +21,7 @@ import {
 } from "./capabilities/engine";
 import type { TrafficControlActions } from "./capabilities/traffic-control";
 import configuration from "./package.json";
+import type { PeprModule } from "pepr";
 
 type Stop = () => Promise<void>;
 
@@ -39,31 +40,32 @@ const PEPR_ENVIRONMENT = {
   LOG_LEVEL: process.env["PEPR_LOG_LEVEL"] ?? "warn",
 };
 
-/** Pepr with our capability. Its store and its watch begin at once; its server begins with `start`. */
-async function startPepr(
-  actions: TrafficControlActions,
-  mode: "admission" | "watch",
-): Promise<{ start: (port: number) => void }> {
+/** Loads Pepr with our capability; what it returns makes the module, whose store and watch begin at once. */
+async function loadPepr(actions: TrafficControlActions, mode: "admission" | "watch"): Promise<() => PeprModule> {
   Object.assign(process.env, PEPR_ENVIRONMENT, { PEPR_WATCH_MODE: String(mode === "watch") });
   const { PeprModule } = await import("pepr");
   const { trafficControlCapability } = await import("./capabilities/traffic-control");
-  return new PeprModule(configuration, [trafficControlCapability(actions)], { deferStart: true });
+  return () => new PeprModule(configuration, [trafficControlCapability(actions)], { deferStart: true });
 }
 
 async function admission(): Promise<Stop> {
   const environment = readAdmissionEnvironment(process.env, tmpdir());
   const metrics = new EngineMetrics({ processMetrics: true });
   const callbacks = admissionCallbacks(new AdmissionMetrics(metrics), logger("admission"));
-  const pepr = await startPepr({ ...callbacks, wake: () => undefined }, "admission");
+  const makePepr = await loadPepr({ ...callbacks, wake: () => undefined }, "admission");
+  let pepr: PeprModule | undefined;
   const serving = await startAdmission({
     environment,
     api: new KubernetesClient({ connection: Connection.fromEnvironment(), metrics }),
     clock: systemClock,
     log: logger("admission"),
     metrics: () => metrics.registry.metrics(),
+    makePepr: () => {
+      pepr = makePepr();
+    },
     listen: ({ certificate, key }) => {
       Object.assign(process.env, { SSL_CERT_PATH: certificate, SSL_KEY_PATH: key });
-      pepr.start(environment.webhookPort);
+      pepr?.start(environment.webhookPort);
     },
   });
   return () => serving.stop();
@@ -78,8 +80,7 @@ async function controller(): Promise<Stop> {
     healthy: () => engine.healthy(),
     ready: () => engine.ready(),
   });
-  // A second alarm clock beside the engine's own informer. Pepr's server is not started: this process serves no webhook.
-  await startPepr(
+  const makePepr = await loadPepr(
     {
       refuseMistakes: (request) => request.Approve(),
       signObject: () => undefined,
@@ -89,7 +90,14 @@ async function controller(): Promise<Stop> {
     },
     "watch",
   );
+  // A second alarm clock beside the engine's own informer. Pepr's server is not started: this process serves no webhook.
+  const whenReachable = setInterval(() => {
+    if (!engine.ready()) return;
+    clearInterval(whenReachable);
+    makePepr();
+  }, 250);
   return async () => {
+    clearInterval(whenReachable);
     await engine.stop();
     await status.close();
   };

@@ -21,6 +21,11 @@ export interface AdmissionParts {
   clock: Clock;
   log: Logger;
   metrics: () => Promise<string>;
+  /**
+   * Makes Pepr's module, which reaches for its store at once and tries that only once (Pepr 1.1.4): hence called when the
+   * API server has answered something.
+   */
+  makePepr: () => void;
   /** Makes Pepr listen. Called once, when the certificate is there. */
   listen: (files: { certificate: string; key: string }) => void;
 }
@@ -42,7 +47,9 @@ export async function startAdmission(parts: AdmissionParts): Promise<Admission> 
     ready: () => serving.isReady(),
   });
   const onCertificate = (certificate: ServingCertificate): void => serving.use(certificate);
-  const following = followCertificate({ api, namespace, clock, log, onCertificate, signal: stopping.signal });
+  const onFirstAnswer = (): void => parts.makePepr();
+  const { signal } = stopping;
+  const following = followCertificate({ api, namespace, clock, log, onFirstAnswer, onCertificate, signal });
   const probing = serving.probeUntil(stopping.signal);
   return {
     stop: async () => {

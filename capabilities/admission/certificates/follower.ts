@@ -14,6 +14,8 @@ export interface FollowerOptions {
   namespace: string;
   clock: Clock;
   log: Logger;
+  /** Called once, when the API server has answered for the first time, whatever it said. Must not throw. */
+  onFirstAnswer: () => void;
   /** Called with the first certificate and with each other one after it. Must not throw. */
   onCertificate: (certificate: ServingCertificate) => void;
   signal: AbortSignal;
@@ -25,12 +27,18 @@ export async function followCertificate({
   namespace,
   clock,
   log,
+  onFirstAnswer,
   onCertificate,
   signal,
 }: FollowerOptions): Promise<void> {
   let serving: string | undefined;
+  let answered = false;
   for (let looks = 1; !signal.aborted; looks++) {
     const answer = await api.get<CertificateSecret>(certificateSecret(namespace));
+    if (!answered && (answer.ok || answer.code !== 0)) {
+      answered = true;
+      onFirstAnswer();
+    }
     const found = answer.ok ? readSecret(answer.value) : undefined;
     if (found !== undefined && identity(found) !== serving) {
       serving = identity(found);

@@ -231,7 +231,9 @@ describe("an admission Pod that follows its certificate", () => {
     } as unknown as Clock;
     const onCertificate = ({ certificate }: ServingCertificate): void => void seen.push(certificate);
     const following = { api: api as unknown as KubernetesApi, namespace: NAMESPACE, clock, log, onCertificate };
-    await followCertificate({ ...following, signal: stop.signal });
+    let answers = 0;
+    await followCertificate({ ...following, onFirstAnswer: () => answers++, signal: stop.signal });
+    assert.equal(answers, 1);
     assert.equal(seen.length, 2);
     assert.equal(seen[1], current(api).certificate);
   });
