@@ -8,7 +8,8 @@ import { Appctl, OpenFlow, Ovsdb } from "ovs-ofctl-wrapper";
 import type { Lock } from "ovs-ofctl-wrapper";
 import { COLUMNS, viewOf } from "./ovs";
 import type { OvsView } from "./ovs";
-import { PodNamespaces } from "./pods";
+import { whyBadPlan } from "./plan-check";
+import { PodMacs, PodNamespaces } from "./pods";
 import { HostNetwork, Ports } from "./ports";
 import { Bridges, Loop, Reconciler } from "./reconcile";
 import type { Outcome } from "./reconcile";
@@ -106,16 +107,20 @@ class Programmer {
       this.end(EXIT.done);
     });
     if (options.signal?.aborted) return EXIT.done;
+    return Promise.race([this.ended, this.begin()]);
+  }
+
+  private async begin(): Promise<number> {
     // Both at once: connecting takes as long as fetching the plan.
     const [connected] = await Promise.all([
       this.connect(),
-      options.planSource.start((plan) => {
+      this.options.planSource.start((plan) => {
         this.planArrived(plan);
       }),
     ]);
     if (connected !== null) return connected;
     this.wake("start");
-    this.after("audit", options.auditInterval ?? AUDIT_INTERVAL, () => {
+    this.after("audit", this.options.auditInterval ?? AUDIT_INTERVAL, () => {
       this.wakeAudit();
     });
     return this.ended;
@@ -168,12 +173,9 @@ class Programmer {
         ports.restarted();
       },
     });
-    this.reconciler = new Reconciler({
-      bridges: this.bridges,
-      namespaces: new PodNamespaces(this.options.netnsDir),
-      ports,
-      view,
-    });
+    const namespaces = new PodNamespaces(this.options.netnsDir);
+    const macs = new PodMacs(namespaces, appctl);
+    this.reconciler = new Reconciler({ bridges: this.bridges, namespaces, macs, ports, view });
     return null;
   }
 
@@ -231,9 +233,9 @@ class Programmer {
   }
 
   private planArrived(plan: NodeTrafficPlan | null): void {
-    const { nodeUID, log } = this.options;
-    if (plan && nodeUID !== undefined && plan.spec.nodeUID !== nodeUID) {
-      log("error", `the plan is for a node with UID ${plan.spec.nodeUID}, this one has ${nodeUID}; not applied`);
+    const bad = plan && whyBadPlan(plan, this.options.nodeUID);
+    if (bad) {
+      this.options.log("error", `the plan is not applied: ${bad}`);
       this.end(EXIT.badPlan);
       return;
     }
@@ -284,7 +286,7 @@ class Programmer {
     this.lastPlan = spec;
     if (this.auditWanted) {
       this.auditWanted = false;
-      this.counters.observe(await reconciler.audit());
+      this.counters.observe(await reconciler.audit(spec));
     }
     const outcome = await reconciler.pass(spec);
     if (!this.searched) {

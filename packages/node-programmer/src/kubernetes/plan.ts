@@ -36,7 +36,7 @@ export class KubernetesPlan implements PlanSource, StatusSink {
   private version: string | null = null;
 
   constructor(
-    private readonly api: ApiServer,
+    private readonly api: Pick<ApiServer, "get" | "mergePatch" | "watch" | "close">,
     private readonly node: string,
     private readonly log: Log,
   ) {

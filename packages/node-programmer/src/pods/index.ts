@@ -2,5 +2,6 @@
 export { findPods } from "./find";
 export type { AttachedPort, FoundPod, Problem } from "./find";
 export { attachmentOf } from "./dialect";
+export { PodMacs } from "./macs";
 export { PodNamespaces } from "./netns";
 export { vlansOf } from "./vlans";

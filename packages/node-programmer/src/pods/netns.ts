@@ -41,6 +41,11 @@ export class PodNamespaces {
     return asked;
   }
 
+  /** Asks again the next time. */
+  forget(uuid: string): void {
+    this.macs.delete(uuid);
+  }
+
   /** Forgets what is known of ports that are gone. */
   keepOnly(uuids: ReadonlySet<string>): void {
     for (const uuid of this.macs.keys()) if (!uuids.has(uuid)) this.macs.delete(uuid);

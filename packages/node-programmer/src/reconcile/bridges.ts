@@ -32,11 +32,15 @@ interface Known {
 
 export class Bridges {
   private readonly known = new Map<string, Known>();
+  /** Bridge and OpenFlow port on which no-flood is set. */
+  private readonly unflooded = new Set<string>();
 
   constructor(private readonly world: BridgesWorld) {}
 
+  /** Forgets everything: there is nothing of ours left, or the process ends. */
   close(): void {
     for (const { flows } of this.known.values()) flows.close();
+    this.known.clear();
   }
 
   kinds(): Map<string, BridgeKind> {
@@ -102,6 +106,7 @@ export class Bridges {
         const input = inputs.get(name);
         const wanted = input ? compile(input) : [];
         const what = { name, kind: kind?.kind ?? ("Unknown" as const), datapath: bridgeOf(view, name)?.datapath ?? "" };
+        if (input && kind?.floods) await this.keepFloodsAway(name, input);
         const applied = await flows.apply(wanted);
         const settled = applied.ok && applied.value > 0 ? await flows.settle() : applied;
         const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
@@ -114,11 +119,11 @@ export class Bridges {
     return { outcomes: outcomes.sort((a, b) => (a.name < b.name ? -1 : 1)), changes, failures };
   }
 
-  /** Forgets bridges that are gone, and those that have nothing to do any more. */
-  keepOnly(names: ReadonlySet<string>): void {
+  /** Forgets bridges that do not exist any more. */
+  forgetGone(): void {
     const view = this.world.view();
     for (const [name, { flows }] of this.known) {
-      if (bridgeOf(view, name) && names.has(name)) continue;
+      if (bridgeOf(view, name)) continue;
       flows.close();
       this.known.delete(name);
     }
@@ -141,9 +146,23 @@ export class Bridges {
     return dump.value;
   }
 
+  /**
+   * FLOOD ignores VLANs, and so our ports' isolation; no-flood is for it. It costs a process per port and is lost at each
+   * restart of ovs-vswitchd, so it is set only where somebody floods.
+   */
+  private async keepFloodsAway(bridge: string, { silentPorts, relays }: BridgeInput): Promise<void> {
+    for (const port of [...silentPorts, ...relays.map(({ from }) => from)]) {
+      const key = `${bridge} ${port}`;
+      if (this.unflooded.has(key)) continue;
+      const done = await this.world.openflow.modPort(bridge, port, "no-flood");
+      if (done.ok) this.unflooded.add(key);
+    }
+  }
+
   private flowsOf(name: string): BridgeFlows {
     return new BridgeFlows(name, this.world.openflow, this.world.appctl, {
       restored: () => {
+        this.unflooded.clear();
         this.world.restarted();
         this.world.wake(`the OpenFlow connection of bridge ${name} is back`, false);
       },

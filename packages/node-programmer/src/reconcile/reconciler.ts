@@ -10,7 +10,7 @@ import type { OvsView } from "../ovs";
 import { assignSlots, slotsInForce } from "../pipeline";
 import type { Slots } from "../pipeline";
 import { attachmentOf, findPods } from "../pods";
-import type { FoundPod, PodNamespaces, Problem } from "../pods";
+import type { FoundPod, PodMacs, PodNamespaces, Problem } from "../pods";
 import { desiredPorts, portSpec, unwantedPorts } from "../ports";
 import type { PortOutcome, Ports } from "../ports";
 import type { BridgeOutcome, Bridges } from "./bridges";
@@ -22,6 +22,7 @@ export interface ReconcilerWorld {
   bridges: Bridges;
   ports: Ports;
   namespaces: PodNamespaces;
+  macs: PodMacs;
   view: () => OvsView;
 }
 
@@ -47,17 +48,19 @@ export class Reconciler {
   constructor(private readonly world: ReconcilerWorld) {}
 
   /** Looks at all flows again, and after what Open vSwitch forgets by itself. Answers with our flows, for their counters. */
-  async audit(): Promise<FlowEntry[]> {
+  async audit(plan: PlanSpec): Promise<FlowEntry[]> {
     const flows = await this.world.bridges.audit();
-    await this.world.ports.lookAfter(this.lastPorts);
+    const pods = findPods(plan.pods, this.world.view(), this.world.namespaces.age);
+    await Promise.all([this.world.ports.lookAfter(this.lastPorts), this.world.macs.verify(pods)]);
     return flows;
   }
 
   async pass(plan: PlanSpec): Promise<Outcome> {
     const { bridges, namespaces } = this.world;
     const changesBefore = this.world.ports.changes;
+    bridges.forgetGone();
     const pods = findPods(plan.pods, this.world.view(), namespaces.age);
-    const reading = this.readMacs(pods);
+    const reading = this.world.macs.read(pods);
     const met = await bridges.meet(this.concerned(plan, pods));
     const impossible = new Map<number, Problem>();
     plan.rules.forEach((rule, index) => {
@@ -103,7 +106,7 @@ export class Reconciler {
     const refused = await Promise.all(unwanted.map((port) => this.world.ports.remove(port)));
     failures.push(...refused.flatMap((problem) => problem ?? []));
 
-    if (failures.length === 0) bridges.keepOnly(new Set(plan.rules.length > 0 ? bridges.names() : []));
+    if (failures.length === 0 && plan.rules.length === 0) bridges.close();
     namespaces.keepOnly(new Set([...view.ports.values()].map(({ uuid }) => uuid)));
     this.lastPorts = [...ports.values()];
     return {
@@ -129,20 +132,5 @@ export class Reconciler {
   private assignSlots(plan: PlanSpec, impossible: ReadonlyMap<number, Problem>, inForce: readonly FlowEntry[]): void {
     const uids = plan.rules.flatMap(({ uid }, index) => (impossible.has(index) ? [] : [uid]));
     this.slots = assignSlots(new Map([...slotsInForce(inForce, uids), ...this.slots]), uids);
-  }
-
-  /** MAC addresses by port row: what the CNI wrote down, else what the Pod's namespace says, else what the API knows. */
-  private async readMacs(pods: readonly FoundPod[]): Promise<Map<string, readonly string[]>> {
-    const found = new Map<string, readonly string[]>();
-    await Promise.all(
-      pods.flatMap(({ pod, ports }) =>
-        ports.map(async (attached) => {
-          const inside = attached.macs.length > 0 ? null : await this.world.namespaces.mac(attached);
-          const macs = attached.macs.length > 0 ? attached.macs : inside === null ? (pod.macs ?? []) : [inside];
-          found.set(attached.port.uuid, [...new Set(macs.map((mac) => mac.toLowerCase()))]);
-        }),
-      ),
-    );
-    return found;
   }
 }

@@ -1,0 +1,63 @@
+/**
+ * The MAC addresses behind a Pod's port. In order: what the CNI wrote down, what the Pod's network namespace says, what
+ * the API knows, what the bridge has learned. Owned by the reconciler.
+ */
+import type { Appctl } from "ovs-ofctl-wrapper";
+import { parseFdb } from "./fdb";
+import type { AttachedPort, FoundPod } from "./find";
+import type { PodNamespaces } from "./netns";
+
+export class PodMacs {
+  constructor(
+    private readonly namespaces: PodNamespaces,
+    private readonly appctl: Appctl,
+  ) {}
+
+  /** By the UUID of the port row; a port of which nothing is known has an empty list. */
+  async read(pods: readonly FoundPod[]): Promise<Map<string, readonly string[]>> {
+    const found = new Map<string, readonly string[]>();
+    const unknown: AttachedPort[] = [];
+    await Promise.all(
+      pods.flatMap(({ pod, ports }) =>
+        ports.map(async (attached) => {
+          const macs = attached.macs.length > 0 ? attached.macs : await this.inside(attached);
+          const known = macs.length > 0 ? macs : (pod.macs ?? []);
+          found.set(attached.port.uuid, [...new Set(known.map((mac) => mac.toLowerCase()))]);
+          if (known.length === 0) unknown.push(attached);
+        }),
+      ),
+    );
+    await this.learned(unknown, (attached, macs) => found.set(attached.port.uuid, macs));
+    return found;
+  }
+
+  /** Forgets what a namespace said if the Pod now speaks with another address. Called now and then. */
+  async verify(pods: readonly FoundPod[]): Promise<void> {
+    const known = await this.read(pods);
+    const attached = pods.flatMap(({ ports }) => ports);
+    await this.learned(attached, (each, macs) => {
+      const before = known.get(each.port.uuid) ?? [];
+      if (macs.length > 0 && !macs.some((mac) => before.includes(mac))) this.namespaces.forget(each.port.uuid);
+    });
+  }
+
+  private async inside(attached: AttachedPort): Promise<string[]> {
+    const mac = await this.namespaces.mac(attached);
+    return mac === null ? [] : [mac];
+  }
+
+  private async learned(
+    attached: readonly AttachedPort[],
+    onLearned: (attached: AttachedPort, macs: string[]) => void,
+  ): Promise<void> {
+    const bridges = new Set(attached.map(({ port }) => port.bridge));
+    await Promise.all(
+      [...bridges].map(async (bridge) => {
+        const shown = await this.appctl.command("ovs-vswitchd", "fdb/show", bridge);
+        if (!shown.ok) return;
+        const learned = parseFdb(shown.value);
+        for (const each of attached) if (each.port.bridge === bridge) onLearned(each, learned.get(each.ofport) ?? []);
+      }),
+    );
+  }
+}
