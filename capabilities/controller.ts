@@ -16,7 +16,9 @@ import {
   runWorkers,
   systemClock,
   WorkQueue,
+  type Clock,
   type Environment,
+  type KubernetesApi,
   type ReconcileResult,
 } from "./engine";
 import { allOf, replicasOf, type RawTrafficControl, type ReplicaHandlers, type Replicas } from "./replicas";
@@ -41,26 +43,35 @@ export interface Controller {
 export interface ControllerOptions {
   /** What to do when the Lease is lost. Nothing may be written any more; ending the process is the only sure way. */
   onLost?: () => void;
+  /** How to reach the API server; each client asks its fence, if it is given one, before each write. */
+  connect?: (metrics: EngineMetrics, mayWrite?: () => boolean) => KubernetesApi;
+  clock?: Clock;
 }
 
 // Async, so that a wrong kubeconfig is a rejection like every later failure.
 // eslint-disable-next-line @typescript-eslint/require-await
-export async function startController(
-  environment: Environment,
-  { onLost = (): void => process.exit(1) }: ControllerOptions = {},
-): Promise<Controller> {
-  const controller = new TrafficController(environment, onLost);
+export async function startController(environment: Environment, options: ControllerOptions = {}): Promise<Controller> {
+  const controller = new TrafficController(environment, {
+    onLost: () => process.exit(1),
+    connect: connectByEnvironment(),
+    clock: systemClock,
+    ...options,
+  });
   controller.start();
   return controller;
 }
 
+function connectByEnvironment(): Required<ControllerOptions>["connect"] {
+  const connection = Connection.fromEnvironment();
+  return (metrics, mayWrite) => new KubernetesClient({ connection, metrics, mayWrite });
+}
+
 class TrafficController implements Controller {
-  private readonly clock = systemClock;
+  private readonly clock: Clock;
   private readonly engineMetrics = new EngineMetrics({ processMetrics: true });
   private readonly log = logger("controller");
-  private readonly connection = Connection.fromEnvironment();
-  private readonly nodeQueue = this.queue("node");
-  private readonly trafficControlQueue = this.queue("trafficcontrol");
+  private readonly nodeQueue: WorkQueue;
+  private readonly trafficControlQueue: WorkQueue;
   private readonly election: LeaderElection;
   private readonly desired: DesiredState;
   private readonly replicas: Replicas;
@@ -74,14 +85,18 @@ class TrafficController implements Controller {
 
   constructor(
     private readonly environment: Environment,
-    private readonly onLost: () => void,
+    private readonly options: Required<ControllerOptions>,
   ) {
-    const { clock, connection, engineMetrics: metrics } = this;
+    const { clock, connect } = options;
+    const metrics = this.engineMetrics;
+    this.clock = clock;
+    this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
+    this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
     const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
     /** For replicas and the Lease. */
-    const reader = new KubernetesClient({ connection, metrics });
+    const reader = connect(metrics);
     /** For everything else: writes only while leading. */
-    const api = new KubernetesClient({ connection, metrics, mayWrite: () => this.election.isLeading() });
+    const api = connect(metrics, () => this.election.isLeading());
     this.election = new LeaderElection({
       api: reader,
       namespace: podNamespace,
@@ -133,7 +148,7 @@ class TrafficController implements Controller {
   }
 
   start(): void {
-    this.log.info({ ...this.environment, server: this.connection.server.host }, "starting");
+    this.log.info({ ...this.environment }, "starting");
     const replicas = allOf(this.replicas);
     for (const replica of replicas) replica.start();
     const synced = Promise.all(replicas.map((replica) => replica.synced));
@@ -145,7 +160,7 @@ class TrafficController implements Controller {
       onStoppedLeading: () => {
         this.isLost = true;
         this.log.fatal("another process may hold the Lease now; ending");
-        this.onLost();
+        this.options.onLost();
       },
     });
   }
@@ -162,7 +177,6 @@ class TrafficController implements Controller {
     await this.keeper.stop();
     await this.election.stop();
     await Promise.all(allOf(this.replicas).map((replica) => replica.stop()));
-    this.connection.close();
   }
 
   healthy(): boolean {
@@ -249,9 +263,5 @@ class TrafficController implements Controller {
       for (const node of nodes) this.nodeQueue.add(node);
       for (const name of trafficControls) this.trafficControlQueue.add(name);
     });
-  }
-
-  private queue(name: string): WorkQueue {
-    return new WorkQueue({ name, clock: this.clock, metrics: this.engineMetrics });
   }
 }

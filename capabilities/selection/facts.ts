@@ -104,7 +104,7 @@ export function selectorFacts({ metadata, spec }: TrafficControl): SelectorFacts
 
 /** Names of one to fifteen bytes; a wrong one cannot be an interface and is left out. */
 function interfacesOf(annotation: string | undefined): string[] | undefined {
-  if (annotation === undefined) return undefined;
+  if (annotation === undefined || annotation.trim() === "") return undefined;
   const names = annotation.split(",").map((name) => name.trim());
   const valid = names.filter((name) => /^[^\s/]{1,15}$/.test(name));
   return [...new Set(valid)].sort().slice(0, MAXIMUM_PER_POD);

@@ -184,7 +184,7 @@ export class FakeApiServer {
     this.version += 1;
     const generation = (before?.metadata.generation ?? 0) + (isSpecChange || isDeletion ? 1 : 0);
     const stored = structuredClone({
-      ...object,
+      ...withData(object),
       metadata: { ...object.metadata, generation, resourceVersion: String(this.version) },
     });
     if (stored.metadata.deletionTimestamp !== undefined && (stored.metadata.finalizers ?? []).length === 0) {
@@ -360,6 +360,17 @@ class FakeClient implements KubernetesApi {
     };
     return this.server.store(path, { ...body, metadata });
   }
+}
+
+/** A Secret's stringData becomes data. */
+function withData(object: FakeObject): FakeObject {
+  const { stringData, ...rest } = object;
+  if (typeof stringData !== "object" || stringData === null) return object;
+  const encoded = Object.entries(stringData).map(([key, value]) => [
+    key,
+    Buffer.from(String(value)).toString("base64"),
+  ]);
+  return { ...rest, metadata: object.metadata, data: Object.fromEntries(encoded) as Record<string, string> };
 }
 
 function keyOf(path: ObjectPath): string {

@@ -49,5 +49,5 @@ export class VirtualClock implements Clock {
 
 /** Lets every promise and setImmediate that is under way finish. */
 export async function settle(): Promise<void> {
-  for (let i = 0; i < 30; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 12; i++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,0 +1,271 @@
+/**
+ * A fake cluster around the fake API server: Jobs get Pods, programmers confirm plans and end when they have nothing to do. Enough of the
+ * other side to see the whole controller converge, in virtual time.
+ */
+import {
+  FINALIZER,
+  NODE_TRAFFIC_PLAN,
+  TRAFFIC_CONTROL,
+  type NodeTrafficPlan,
+  type TrafficControlSpec,
+} from "../../../capabilities/api";
+import { startController, type Controller } from "../../../capabilities/controller";
+import { RESOURCES, type Environment, type KubernetesApi, type Resource } from "../../../capabilities/engine";
+import { FakeApiServer, type FakeObject } from "../engine/fake-api-server";
+import { VirtualClock } from "../engine/virtual-clock";
+
+const TICK_MS = 200;
+const POD_START_MS = 1_000;
+
+export const ENVIRONMENT: Environment = {
+  podName: "controller",
+  podNamespace: "operator",
+  nodesNamespace: "nodes",
+  programmerImage: "image:1",
+  lingerSeconds: 5,
+  metricsPort: 0,
+  ovsRunDirectory: "/run/openvswitch",
+  netnsDirectory: "/run/netns",
+  cleanupDeadlineSeconds: 60,
+};
+
+/** How the programmers behave. */
+export interface Behaviour {
+  /** Nodes whose programmer does not answer. */
+  silent: Set<string>;
+  /** Nodes whose programmer ends at once with this exit code. */
+  crashing: Map<string, number>;
+}
+
+export class FakeCluster {
+  readonly clock = new VirtualClock();
+  readonly server = new FakeApiServer(() => this.clock.now());
+  readonly behaviour: Behaviour = { silent: new Set(), crashing: new Map() };
+  /** The most Jobs that one node has had at a time, and Pods of programmers that ran at a time. */
+  mostProgrammers = 0;
+  readonly jobsCreated: string[] = [];
+  private readonly emptySince = new Map<string, number>();
+  private readonly seenJobs = new Set<string>();
+
+  constructor() {
+    this.tick();
+  }
+
+  addNode(name: string, ready = true, uid = `uid-${name}`): void {
+    const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+    this.server.put(at(RESOURCES.nodes, name), { metadata: { uid }, status: { conditions } });
+  }
+
+  addPod(name: string, node: string, labels: Record<string, string> = { app: "web" }, namespace = "default"): void {
+    this.server.put(at(RESOURCES.namespaces, namespace), {});
+    this.server.put(
+      { ...at(RESOURCES.pods, name), namespace },
+      {
+        metadata: { labels },
+        spec: { nodeName: node },
+        status: { phase: "Running", podIPs: [{ ip: `10.244.0.${name.length}` }] },
+      },
+    );
+  }
+
+  addTrafficControl(name: string, spec: Partial<TrafficControlSpec> = {}, metadata: object = {}): void {
+    this.server.put(at(TRAFFIC_CONTROL, name), {
+      metadata: { finalizers: [FINALIZER], ...metadata },
+      spec: {
+        appliedTo: { podSelector: { matchLabels: { app: "web" } } },
+        direction: "Both",
+        action: "Mirror",
+        targetPort: { vxlan: { remoteIP: "10.0.10.2" } },
+        ...spec,
+      },
+      status: { observedGeneration: -1 },
+    });
+  }
+
+  remove(resource: Resource, name: string, namespace?: string): void {
+    this.server.remove({ resource, name, namespace });
+  }
+
+  /** A controller process; `kill` makes it deaf and dumb in the middle of whatever it does. */
+  async start(podName = "controller"): Promise<{ controller: Controller; kill: () => void; isLost: () => boolean }> {
+    let isDead = false;
+    let isLost = false;
+    const controller = await startController(
+      { ...ENVIRONMENT, podName },
+      {
+        clock: this.clock,
+        onLost: () => (isLost = true),
+        connect: (_metrics, mayWrite) => mortal(this.server.client(mayWrite), () => isDead),
+      },
+    );
+    return { controller, kill: () => (isDead = true), isLost: () => isLost };
+  }
+
+  plan(node: string): (NodeTrafficPlan & FakeObject) | undefined {
+    return this.server.get(at(NODE_TRAFFIC_PLAN, node)) as (NodeTrafficPlan & FakeObject) | undefined;
+  }
+
+  trafficControl(name: string): FakeObject | undefined {
+    return this.server.get(at(TRAFFIC_CONTROL, name));
+  }
+
+  /** What Ready says: "True Realized". */
+  ready(name: string): string {
+    const conditions = this.trafficControl(name)?.status?.["conditions"] as
+      | { type: string; status: string; reason: string }[]
+      | undefined;
+    const ready = conditions?.find(({ type }) => type === "Ready");
+    return ready === undefined ? "" : `${ready.status} ${ready.reason}`;
+  }
+
+  jobs(): FakeObject[] {
+    return this.server.all({ resource: RESOURCES.jobs, namespace: ENVIRONMENT.nodesNamespace });
+  }
+
+  events(): string[] {
+    return this.server
+      .all({ resource: RESOURCES.events, namespace: "default" })
+      .map((event) => String(event["reason"]));
+  }
+
+  /** Plans, Jobs and statuses without what depends on when and how often something was done. */
+  endState(): unknown {
+    const withoutTimes = (value: unknown): unknown =>
+      JSON.parse(
+        JSON.stringify(value, (key, field: unknown) =>
+          [
+            "lastTransitionTime",
+            "resourceVersion",
+            "creationTimestamp",
+            "uid",
+            "nodeUID",
+            "hash",
+            "observedHash",
+            "retiring",
+          ].includes(key)
+            ? undefined
+            : field,
+        ),
+      );
+    const specs = (objects: FakeObject[]): unknown =>
+      objects.map(({ metadata, spec, status }) => ({ name: metadata.name, spec, status }));
+    const trafficControls = this.server.all({ resource: TRAFFIC_CONTROL });
+    return withoutTimes({
+      plans: specs(this.server.all({ resource: NODE_TRAFFIC_PLAN })),
+      jobs: this.jobs().map(({ metadata }) => metadata.name),
+      trafficControls: trafficControls.map(({ metadata, status }) => ({
+        name: metadata.name,
+        finalizers: metadata.finalizers,
+        status,
+      })),
+    });
+  }
+
+  private tick(): void {
+    this.clock.after(TICK_MS, () => {
+      for (const job of this.jobs()) this.runJob(job);
+      for (const pod of this.server.all({ resource: RESOURCES.pods, namespace: ENVIRONMENT.nodesNamespace })) {
+        const owner = {
+          ...at(RESOURCES.jobs, pod.metadata.labels?.["job-name"] ?? ""),
+          namespace: ENVIRONMENT.nodesNamespace,
+        };
+        // The garbage collector.
+        if (this.server.get(owner)?.metadata.uid !== pod.metadata.labels?.["job-uid"])
+          this.server.remove({ ...at(RESOURCES.pods, pod.metadata.name), namespace: ENVIRONMENT.nodesNamespace });
+      }
+      this.countProgrammers();
+      this.tick();
+    });
+  }
+
+  private countProgrammers(): void {
+    const perNode = new Map<unknown, number>();
+    for (const { spec, status } of this.server.all({
+      resource: RESOURCES.pods,
+      namespace: ENVIRONMENT.nodesNamespace,
+    })) {
+      if (status?.["phase"] === "Running") perNode.set(spec?.["nodeName"], (perNode.get(spec?.["nodeName"]) ?? 0) + 1);
+    }
+    this.mostProgrammers = Math.max(this.mostProgrammers, ...perNode.values());
+  }
+
+  private runJob(job: FakeObject): void {
+    const node = job.metadata.annotations?.["ovs-traffic-control.dev/node-name"] ?? "";
+    const { uid, name } = job.metadata;
+    const namespace = ENVIRONMENT.nodesNamespace;
+    if (!this.seenJobs.has(uid)) {
+      this.seenJobs.add(uid);
+      this.jobsCreated.push(node);
+    }
+    const podPath = { ...at(RESOURCES.pods, `${name}-pod`), namespace };
+    const isOld = this.clock.now() - Date.parse(job.metadata.creationTimestamp) >= POD_START_MS;
+    const isFinished = job.status !== undefined;
+    if (!isOld || isFinished || this.server.get(at(RESOURCES.nodes, node)) === undefined) return;
+    const labels = { ...job.metadata.labels, "job-name": name, "job-uid": uid };
+    const existing = this.server.get(podPath);
+    if (existing !== undefined && existing.metadata.labels?.["job-uid"] !== uid) return;
+    const exitCode = this.behaviour.crashing.get(node);
+    if (exitCode !== undefined) {
+      const terminated = { exitCode, message: `exit ${exitCode}` };
+      this.server.put(podPath, {
+        metadata: { labels },
+        spec: { nodeName: node },
+        status: { phase: "Failed", containerStatuses: [{ state: { terminated } }] },
+      });
+      this.server.put(
+        { ...at(RESOURCES.jobs, name), namespace },
+        { status: { conditions: [{ type: "Failed", status: "True" }] } },
+      );
+      return;
+    }
+    this.server.put(podPath, { metadata: { labels }, spec: { nodeName: node }, status: { phase: "Running" } });
+    if (!this.behaviour.silent.has(node)) this.program(node, { ...at(RESOURCES.jobs, name), namespace });
+  }
+
+  private program(node: string, job: { resource: Resource; name: string; namespace: string }): void {
+    const plan = this.plan(node);
+    // No plan is the same as an empty one.
+    const { hash, rules, pods, classes } = plan?.spec ?? { hash: "", rules: [], pods: [], classes: [] };
+    if (plan !== undefined && plan.status?.observedHash !== hash) {
+      this.server.put(at(NODE_TRAFFIC_PLAN, node), {
+        status: {
+          observedHash: hash,
+          realizedPods: pods.length,
+          rules: rules.map(({ name, uid, generation }, index) => ({
+            name,
+            uid,
+            generation,
+            realizedPods: pods.filter((pod) => classes[pod.class]!.rules.includes(index)).length,
+            pendingPods: [],
+          })),
+        },
+      });
+      return;
+    }
+    if (rules.length > 0) this.emptySince.delete(node);
+    else if (!this.emptySince.has(node)) this.emptySince.set(node, this.clock.now());
+    const hasLingered = this.clock.now() - (this.emptySince.get(node) ?? Infinity) >= ENVIRONMENT.lingerSeconds * 1000;
+    if (hasLingered) this.emptySince.delete(node);
+    if (hasLingered) this.server.put(job, { status: { conditions: [{ type: "Complete", status: "True" }] } });
+  }
+}
+
+function at(resource: Resource, name: string): { resource: Resource; name: string } {
+  return { resource, name };
+}
+
+/** A client that hangs for ever once its process is dead. */
+function mortal(api: KubernetesApi, isDead: () => boolean): KubernetesApi {
+  return new Proxy(api, {
+    get: (target, property) => {
+      const method: unknown = Reflect.get(target, property);
+      if (typeof method !== "function") return method;
+      return async (...args: unknown[]) => {
+        if (isDead()) await new Promise(() => undefined);
+        const result = (await method.apply(target, args)) as unknown;
+        if (isDead()) await new Promise(() => undefined);
+        return result;
+      };
+    },
+  });
+}

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { excess, hashOf, planNode, precedence, type PlannedPod } from "../../../capabilities/planning";
+import { samplePod } from "../selection/samples";
+import { sampleTrafficControl } from "./samples";
+
+const old = sampleTrafficControl({ name: "old", creationTimestamp: "2026-01-01T00:00:00Z" });
+const younger = sampleTrafficControl({ name: "a-younger", creationTimestamp: "2026-01-02T00:00:00Z" });
+const twin = sampleTrafficControl({ name: "older-twin", creationTimestamp: "2026-01-01T00:00:00Z" });
+
+describe("precedence", () => {
+  it("puts the older first, and of two of the same second the one whose name comes first", () => {
+    assert.deepEqual(
+      [younger, twin, old].sort(precedence).map(({ metadata }) => metadata.name),
+      ["old", "older-twin", "a-younger"],
+    );
+  });
+});
+
+describe("planNode", () => {
+  it("lists rules in order of precedence, Pods by Namespace and name, and each set of rules once", () => {
+    const plan = planNode("node-uid", [
+      { pod: samplePod({ name: "b" }), trafficControls: [younger, old] },
+      { pod: samplePod({ name: "a" }), trafficControls: [younger] },
+      { pod: samplePod({ name: "c", namespace: "a-first" }), trafficControls: [old, younger] },
+    ]);
+    assert.deepEqual(
+      plan.rules.map(({ name }) => name),
+      ["old", "a-younger"],
+    );
+    assert.deepEqual(plan.classes, [{ rules: [0, 1] }, { rules: [1] }]);
+    assert.deepEqual(
+      plan.pods.map(({ namespace, name, class: number }) => `${namespace}/${name} ${number}`),
+      ["a-first/c 0", "default/a 1", "default/b 0"],
+    );
+  });
+
+  it("names what the programmer finds a Pod by, and leaves out what is not known", () => {
+    const pods: PlannedPod[] = [
+      { pod: samplePod({ name: "a", addresses: [], macs: [] }), trafficControls: [old] },
+      {
+        pod: samplePod({ name: "b", addresses: ["10.0.0.1"], macs: ["02:00:00:00:00:01"], interfaces: ["eth0"] }),
+        trafficControls: [old],
+      },
+    ];
+    assert.deepEqual(planNode("node-uid", pods).pods, [
+      { namespace: "default", name: "a", uid: "uid-a", class: 0 },
+      {
+        namespace: "default",
+        name: "b",
+        uid: "uid-b",
+        addresses: ["10.0.0.1"],
+        interfaces: ["eth0"],
+        macs: ["02:00:00:00:00:01"],
+        class: 0,
+      },
+    ]);
+  });
+
+  it("is empty without Pods, and leaves out Pods without rules", () => {
+    const empty = planNode("node-uid", []);
+    assert.deepEqual([empty.pods, empty.rules, empty.classes], [[], [], []]);
+    assert.deepEqual(planNode("node-uid", [{ pod: samplePod(), trafficControls: [] }]), empty);
+  });
+
+  it("hashes exactly nodeUID, pods, rules and classes", () => {
+    const { hash, ...rest } = planNode("node-uid", [{ pod: samplePod(), trafficControls: [old] }]);
+    assert.match(hash, /^[0-9a-f]{32}$/);
+    assert.equal(hash, hashOf(rest));
+  });
+
+  it("has another hash for another node, Pod, generation, port or direction", () => {
+    const plan = (uid: string, pod = samplePod(), trafficControl = old): string =>
+      planNode(uid, [{ pod, trafficControls: [trafficControl] }]).hash;
+    const hashes = [
+      plan("1"),
+      plan("2"),
+      plan("1", samplePod({ uid: "other" })),
+      plan("1", samplePod(), sampleTrafficControl({ name: "old", generation: 2 })),
+      plan("1", samplePod(), sampleTrafficControl({ name: "old" }, { direction: "Egress" })),
+      plan(
+        "1",
+        samplePod(),
+        sampleTrafficControl({ name: "old" }, { targetPort: { vxlan: { remoteIP: "10.0.10.2", vni: 1 } } }),
+      ),
+    ];
+    assert.equal(new Set(hashes).size, hashes.length);
+  });
+
+  it("is the same for two spellings of one address", () => {
+    const spelled = (remoteIP: string): string =>
+      planNode("1", [
+        { pod: samplePod(), trafficControls: [sampleTrafficControl({}, { targetPort: { gre: { remoteIP } } })] },
+      ]).hash;
+    assert.equal(spelled("2001:DB8::0:1"), spelled("2001:db8:0:0::1"));
+    assert.equal(spelled("::ffff:10.0.0.1"), spelled("10.0.0.1"));
+  });
+
+  it("is byte for byte the same in whatever order its inputs come", () => {
+    const trafficControls = Array.from({ length: 5 }, (_, i) =>
+      sampleTrafficControl({ name: `t${i}`, creationTimestamp: `2026-01-0${1 + (i % 3)}T00:00:00Z` }),
+    );
+    const pods = Array.from({ length: 6 }, (_, i) => samplePod({ name: `p${i}`, namespace: i % 2 ? "a" : "b" }));
+    const chosen = fc.tuple(...pods.map(() => fc.subarray(trafficControls)));
+    fc.assert(
+      fc.property(chosen, fc.integer(), (sets, seed) => {
+        const selected = pods.map((pod, i) => ({ pod, trafficControls: sets[i]! }));
+        const shuffled = [...selected]
+          .sort((a, b) => hashOf([a.pod.name, seed]).localeCompare(hashOf([b.pod.name, seed])))
+          .map(({ pod, trafficControls: rules }) => ({ pod, trafficControls: [...rules].reverse() }));
+        assert.equal(JSON.stringify(planNode("n", shuffled)), JSON.stringify(planNode("n", selected)));
+      }),
+    );
+  });
+});
+
+describe("excess", () => {
+  const many = (count: number): PlannedPod[] =>
+    Array.from({ length: count }, (_, i) => ({ pod: samplePod({ name: `p${i}` }), trafficControls: [old] }));
+
+  it("lets the budget of 250 Pods and 300 rules through, within 512 KiB", () => {
+    const rules = Array.from({ length: 300 }, (_, i) => sampleTrafficControl({ name: `traffic-control-${i}` }));
+    const plan = planNode(
+      "n",
+      Array.from({ length: 250 }, (_, i) => ({
+        pod: samplePod({ name: `pod-with-a-long-name-${i}` }),
+        trafficControls: rules,
+      })),
+    );
+    assert.equal(excess(plan), undefined);
+    assert.ok(JSON.stringify(plan).length < 512 * 1024);
+  });
+
+  it("refuses more Pods or rules than the CRD allows, and more bytes than etcd", () => {
+    assert.match(excess(planNode("n", many(1_001))) ?? "", /1001 Pods/);
+    const rules = Array.from({ length: 1_001 }, (_, i) => sampleTrafficControl({ name: `t${i}` }));
+    assert.match(excess(planNode("n", [{ pod: samplePod(), trafficControls: rules }])) ?? "", /1001 TrafficControls/);
+    const fat = planNode(
+      "n",
+      many(1_000).map(({ pod, trafficControls }) => ({
+        pod: { ...pod, addresses: Array.from({ length: 16 }, () => "f".repeat(64)) },
+        trafficControls,
+      })),
+    );
+    assert.match(excess(fat) ?? "", /bytes/);
+  });
+});

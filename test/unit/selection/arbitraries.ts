@@ -1,0 +1,24 @@
+/** Labels and selectors of every kind, from few enough keys and values that they often meet. */
+import fc from "fast-check";
+import type { LabelSelector } from "../../../capabilities/api";
+
+const key = fc.constantFrom("a", "b", "c", "toString", "__proto__");
+const value = fc.constantFrom("", "1", "2", "3");
+export const labelsArbitrary = fc.dictionary(key, value, { noNullPrototype: false });
+export const selectorArbitrary: fc.Arbitrary<LabelSelector> = fc.record(
+  {
+    matchLabels: labelsArbitrary,
+    matchExpressions: fc.array(
+      fc.oneof(
+        fc.record({
+          key,
+          operator: fc.constantFrom("In" as const, "NotIn" as const),
+          values: fc.array(value, { minLength: 1, maxLength: 3 }),
+        }),
+        fc.record({ key, operator: fc.constantFrom("Exists" as const, "DoesNotExist" as const) }),
+      ),
+      { maxLength: 3 },
+    ),
+  },
+  { requiredKeys: [] },
+);

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { ANNOTATIONS, type TrafficControl } from "../../../capabilities/api";
+import { namespaceFacts, podFacts, selectorFacts, type RawPod } from "../../../capabilities/selection";
+
+const NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status";
+
+function raw(fields: Partial<RawPod["metadata"]> = {}, status: RawPod["status"] = {}): RawPod {
+  return {
+    metadata: { namespace: "default", name: "a", uid: "u", resourceVersion: "1", ...fields },
+    spec: { nodeName: "node-1" },
+    status,
+  };
+}
+
+describe("podFacts", () => {
+  it("keeps what selection and plans need, in canonical form", () => {
+    const facts = podFacts(
+      raw({ labels: { app: "web" } }, { phase: "Running", podIPs: [{ ip: "10.0.0.1" }, { ip: "FD00:0::1" }] }),
+    );
+    assert.deepEqual(facts, {
+      namespace: "default",
+      name: "a",
+      uid: "u",
+      labels: { app: "web" },
+      node: "node-1",
+      hostNetwork: false,
+      finished: false,
+      addresses: ["10.0.0.1", "fd00::1"],
+      interfaces: undefined,
+      macs: [],
+    });
+  });
+
+  for (const [phase, finished] of [
+    ["Pending", false],
+    ["Running", false],
+    ["Succeeded", true],
+    ["Failed", true],
+    ["Unknown", false],
+  ] as const) {
+    it(`takes a Pod in phase ${phase} for ${finished ? "finished" : "alive"}`, () => {
+      assert.equal(podFacts(raw({}, { phase })).finished, finished);
+    });
+  }
+
+  for (const [annotation, expected] of [
+    [undefined, undefined],
+    ["eth0", ["eth0"]],
+    [" net1 , eth0,net1,", ["eth0", "net1"]],
+    [" ", undefined],
+    ["much-too-long-for-linux,eth0", ["eth0"]],
+  ] as const) {
+    it(`reads the interfaces annotation ${JSON.stringify(annotation)}`, () => {
+      const annotations = annotation === undefined ? {} : { [ANNOTATIONS.interfaces]: annotation };
+      assert.deepEqual(podFacts(raw({ annotations })).interfaces, expected);
+    });
+  }
+
+  for (const [what, annotation, expected] of [
+    [
+      "two networks",
+      '[{"mac":"0A:58:0a:00:00:01"},{"mac":"02:00:00:00:00:01"}]',
+      ["02:00:00:00:00:01", "0a:58:0a:00:00:01"],
+    ],
+    ["a network without a MAC address", '[{"name":"x"}]', []],
+    ["no JSON", "[{", []],
+    ["an object", '{"mac":"02:00:00:00:00:01"}', []],
+    ["a MAC address that is none", '[{"mac":"02:00"},{"mac":7},null]', []],
+  ] as const) {
+    it(`reads MAC addresses from a network status with ${what}`, () => {
+      assert.deepEqual(podFacts(raw({ annotations: { [NETWORK_STATUS]: annotation } })).macs, expected);
+    });
+  }
+});
+
+describe("namespaceFacts", () => {
+  it("knows whether Redirect is allowed", () => {
+    const metadata = { name: "kube-system", uid: "u", resourceVersion: "1" };
+    assert.equal(namespaceFacts({ metadata }).allowsRedirect, false);
+    const annotations = { [ANNOTATIONS.allowRedirect]: "true" };
+    assert.equal(namespaceFacts({ metadata: { ...metadata, annotations } }).allowsRedirect, true);
+  });
+});
+
+describe("selectorFacts", () => {
+  it("finds the far ends of target and return port in canonical form", () => {
+    const trafficControl: TrafficControl = {
+      metadata: { name: "tap" },
+      spec: {
+        appliedTo: {},
+        direction: "Both",
+        action: "Redirect",
+        targetPort: { vxlan: { remoteIP: "FD00::0:1" } },
+        returnPort: { gre: { remoteIP: "::ffff:10.0.0.1" } },
+      },
+    };
+    assert.deepEqual(selectorFacts(trafficControl).collectors, ["fd00::1", "10.0.0.1"]);
+  });
+
+  it("finds none at local ports", () => {
+    const spec = {
+      appliedTo: {},
+      direction: "Both",
+      action: "Mirror",
+      targetPort: { device: { name: "tap0" } },
+    } as const;
+    assert.deepEqual(selectorFacts({ metadata: { name: "tap" }, spec }).collectors, []);
+  });
+});
