@@ -3,6 +3,7 @@ import type { PacketRecord } from "../../support/pcap";
 import { wallClock } from "../../support/e2e/clock";
 import { eventually } from "../../support/e2e/eventually";
 import type { Reference } from "../../support/e2e/objects";
+import { podObject } from "../../support/e2e/pods";
 import type { Stage } from "../../support/e2e/stage";
 import { mirror, ready, tap, untap } from "../../support/e2e/taps";
 import { PingStream } from "../../support/e2e/traffic";
@@ -101,7 +102,6 @@ export class Bench {
     const capture = await collector.capture();
     try {
       const name = `new-${run}`;
-      const { podObject } = await import("../../support/e2e/pods");
       const script = `exec busybox ping -i 0.01 ${client.address}`;
       const labels = { ...(this.tap().metadata.labels ?? {}), bench: "new" };
       const pod = podObject({ namespace, name, node: web[0].node, labels, script });

@@ -89,15 +89,17 @@ export class PingStream {
     return stream;
   }
 
-  /** How many were sent, and how many were not answered or answered twice. */
+  /**
+   * How many were sent, and how many of those before the last answered one were not answered, or answered twice. What
+   * was still on its way at the end is not counted as lost.
+   */
   async stop(): Promise<{ sent: number; lost: number; duplicates: number }> {
     this.child.kill("SIGINT");
     await this.exited;
-    const [, sent, received] = /(\d+) packets transmitted, (\d+) packets received/.exec(this.output) ?? [];
+    const sent = /(\d+) packets transmitted/.exec(this.output)?.[1];
     if (sent === undefined) throw new Error(`The stream ended without statistics: ${this.output.slice(-300)}`);
+    const answered = new Set([...this.output.matchAll(/ seq=(\d+) /g)].map(([, sequence]) => Number(sequence)));
     const duplicates = this.output.match(/DUP!/g)?.length ?? 0;
-    // The last request may still be on its way when the stream is stopped.
-    const last = new RegExp(`seq=${Number(sent) - 1} `).test(this.output) ? 0 : 1;
-    return { sent: Number(sent), lost: Number(sent) - Number(received) - last, duplicates };
+    return { sent: Number(sent), lost: Math.max(...answered) + 1 - answered.size, duplicates };
   }
 }
