@@ -46,6 +46,7 @@ export class LabProgrammer {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;
+    this.output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
   }
@@ -84,7 +85,7 @@ export class LabProgrammer {
     return child.exitCode;
   }
 
-  /** What it has logged so far. */
+  /** What it has logged since it was started last. */
   get log(): string {
     return this.output;
   }
