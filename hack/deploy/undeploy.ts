@@ -14,4 +14,7 @@ export async function undeploy(cluster: Cluster, progress: Progress = () => unde
     await cluster.kubectl(["delete", "trafficcontrols", "--all", "--wait", "--timeout=120s"]);
   progress("Uninstalling the release");
   await helm(cluster, ["uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait"], progress);
+  // With it go what the controller has made: its Lease, and the certificates that a new release would begin with.
+  progress("Deleting the namespace");
+  await cluster.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=60s"]);
 }

@@ -7,7 +7,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 export const REPOSITORY = path.join(import.meta.dirname, "../..");
-export const DIST = path.join(REPOSITORY, "dist");
+const DIST = path.join(REPOSITORY, "dist");
 
 const PROGRAMS = { main: "pepr.ts", "node-programmer": "packages/node-programmer/src/main.ts" };
 
