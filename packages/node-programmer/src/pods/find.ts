@@ -22,6 +22,8 @@ export interface AttachedPort extends Attachment {
 export interface FoundPod {
   pod: PlanPod;
   ports: readonly AttachedPort[];
+  /** Ports that do not work yet. */
+  coming: readonly Attachment[];
   /** null if the Pod has a working port. */
   problem: Problem | null;
 }
@@ -48,8 +50,9 @@ function findPod(pod: PlanPod, all: readonly Attachment[], netnsAge: NetnsAge): 
   const ports = current.flatMap((attachment) =>
     attachment.port.interfaces.flatMap(({ ofport }) => (ofport === undefined ? [] : [{ ...attachment, ofport }])),
   );
-  if (ports.length > 0) return { pod, ports, problem: null };
-  return { pod, ports, problem: { reason: REASONS.noOVSPort, message: whyNone(name, pod, all, current) } };
+  const coming = current.filter(({ port }) => port.interfaces.every(({ ofport }) => ofport === undefined));
+  if (ports.length > 0) return { pod, ports, coming, problem: null };
+  return { pod, ports, coming, problem: { reason: REASONS.noOVSPort, message: whyNone(name, pod, all, current) } };
 }
 
 function whyNone(name: string, pod: PlanPod, all: readonly Attachment[], current: readonly Attachment[]): string {

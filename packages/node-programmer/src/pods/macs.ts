@@ -4,6 +4,7 @@
  */
 import type { Appctl } from "ovs-ofctl-wrapper";
 import { parseFdb } from "./fdb";
+import type { Attachment } from "./dialect";
 import type { AttachedPort, FoundPod } from "./find";
 import type { PodNamespaces } from "./netns";
 
@@ -17,6 +18,8 @@ export class PodMacs {
   async read(pods: readonly FoundPod[]): Promise<Map<string, readonly string[]>> {
     const found = new Map<string, readonly string[]>();
     const unknown: AttachedPort[] = [];
+    // Asked for already while Open vSwitch is still opening the port.
+    for (const attachment of pods.flatMap(({ coming }) => coming)) void this.inside(attachment);
     await Promise.all(
       pods.flatMap(({ pod, ports }) =>
         ports.map(async (attached) => {
@@ -41,7 +44,7 @@ export class PodMacs {
     });
   }
 
-  private async inside(attached: AttachedPort): Promise<string[]> {
+  private async inside(attached: Attachment): Promise<string[]> {
     const mac = await this.namespaces.mac(attached);
     return mac === null ? [] : [mac];
   }

@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { statSync } from "node:fs";
 import path from "node:path";
-import type { AttachedPort } from "./find";
+import type { Attachment } from "./dialect";
 
 /** Spawns at a time: a node with 250 new Pods must not start 250 processes at once. */
 const PARALLEL = 8;
@@ -28,7 +28,7 @@ export class PodNamespaces {
   };
 
   /** MAC address of the Pod's end of the port, lower case; null if it cannot be read. */
-  mac({ port, iface, netns }: AttachedPort): Promise<string | null> {
+  mac({ port, iface, netns }: Attachment): Promise<string | null> {
     if (netns === null || iface === "") return Promise.resolve(null);
     const known = this.macs.get(port.uuid);
     if (known) return known;

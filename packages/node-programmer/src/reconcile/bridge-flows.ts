@@ -3,7 +3,7 @@
  * as the OpenFlow connection: it is held, and when it breaks or somebody touches our flows, we look again.
  */
 import { diffFlows, fail, ok } from "ovs-ofctl-wrapper";
-import type { Appctl, ConnectionMonitor, Flow, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
+import type { Appctl, ConnectionMonitor, Flow, FlowChange, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
 import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, isOurs, kindOf } from "../pipeline";
 
 export interface BridgeEvents {
@@ -21,6 +21,8 @@ const TWO_REVALIDATIONS = 1000;
 export class BridgeFlows {
   /** What is on the bridge; null if it has to be looked up. */
   private current: readonly Flow[] | null = null;
+  /** What the last bundle has made of it. */
+  private inForce: readonly Flow[] = [];
   /** Held from the first time that flows of ours are in force. */
   private monitor: ConnectionMonitor | null = null;
   /** False from the loss of the connection until it is back. */
@@ -69,8 +71,8 @@ export class BridgeFlows {
   }
 
   /**
-   * Makes our flows the wanted ones, in one bundle, and returns when the datapath knows it. The value is the number of
-   * changes. Right after a restart of the daemon everything is added without a look: every millisecond counts, and
+   * Makes our flows the wanted ones, in one bundle. The value is the number of changes; settle follows if there were
+   * any. Right after a restart of the daemon everything is added without a look: every millisecond counts, and
    * adding over what is there does no harm; the next look finds what should not be there.
    */
   async apply(wanted: readonly Flow[]): Promise<Result<number>> {
@@ -84,21 +86,19 @@ export class BridgeFlows {
     const current = blind ? [] : (this.current ?? []);
     // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
     const marker = wanted.length === 0 && current.length > 1 ? current.filter(isMarker) : [];
-    const changes = diffFlows(current, [...wanted, ...marker]);
-    if (wanted.length > 0) this.monitor ??= this.watch();
-    if (changes.length === 0) {
-      this.wiped = false;
-      return ok(0);
-    }
+    const changes = difference(current, [...wanted, ...marker]);
     this.busyUntil = Infinity;
     const done = await this.openflow.bundle(this.bridge, changes);
     this.busyUntil = Date.now() + ECHO;
+    // Not earlier: it is one more process to start, and packets are waiting.
+    if (wanted.length > 0) this.monitor ??= this.watch();
     if (!done.ok) {
       this.current = null;
       return done;
     }
     this.wiped = false;
-    this.current = blind ? null : [...wanted, ...marker];
+    this.inForce = [...wanted, ...marker];
+    this.current = blind ? null : this.inForce;
     return ok(changes.length);
   }
 
@@ -109,9 +109,9 @@ export class BridgeFlows {
    */
   async settle(): Promise<Result<void>> {
     const waiting = this.appctl.command("ovs-vswitchd", "revalidator/wait");
-    const marker = this.current?.find(isMarker);
+    const marker = this.inForce.find(isMarker);
     if (marker) {
-      const last = this.current?.length === 1;
+      const last = this.inForce.length === 1;
       const { table, priority, match, cookie } = marker;
       const touch = last
         ? { kind: "deleteStrict" as const, table, priority, match, cookie }
@@ -123,13 +123,23 @@ export class BridgeFlows {
         this.current = null;
         return touched;
       }
-      if (last) this.current = [];
+      if (last) this.current = this.inForce = [];
     }
     const waited = await waiting;
     // "can't wait on multiple udpifs": a node with both datapaths.
     if (!waited.ok) await new Promise((resolve) => setTimeout(resolve, TWO_REVALIDATIONS));
     return ok(undefined);
   }
+}
+
+/** diffFlows of what is not word for word the same: reading thousands of flows to find one that differs takes longer than Open vSwitch. */
+function difference(current: readonly Flow[], wanted: readonly Flow[]): FlowChange[] {
+  const text = ({ table, priority, cookie, match, actions }: Flow): string =>
+    `${table} ${priority} ${cookie} ${match} ${actions}`;
+  const before = new Map(current.map((flow) => [text(flow), flow]));
+  const changed: Flow[] = [];
+  for (const flow of wanted) if (!before.delete(text(flow))) changed.push(flow);
+  return diffFlows([...before.values()], changed);
 }
 
 function isMarker(flow: Flow): boolean {
