@@ -49,8 +49,8 @@ export function validCas(cas: readonly string[], now: number): string[] {
   return cas.filter((ca) => Date.parse(new X509Certificate(ca).validTo) > now);
 }
 
-/** The certificates in a PEM file, one string each; those that cannot be read are left out. */
-function splitPem(text: string): string[] {
+/** The CA certificates in a PEM file, one string each; what cannot be read is left out. */
+export function splitPem(text: string): string[] {
   const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   return found.map((certificate) => `${certificate}\n`).filter(isReadable);
 }

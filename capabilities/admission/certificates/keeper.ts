@@ -4,7 +4,7 @@
  * so a deleted Secret or an overwritten caBundle (helm upgrade, kubectl apply) is mended without an event.
  */
 import { ApiError, must, sleep, type Clock, type KubernetesApi, type Logger, type ObjectPath } from "../../engine";
-import { readSecret, renewalReason, validCas, type CertificateSecret } from "./bundle";
+import { readSecret, renewalReason, splitPem, validCas, type CertificateSecret } from "./bundle";
 import { issue } from "./issue";
 import { certificateSecret, serviceName, WEBHOOK_CONFIGURATIONS, type WebhookConfiguration } from "./objects";
 
@@ -14,6 +14,8 @@ const RETRY_AFTER_MS = 1_000;
 const LIFE_MS = 90 * 24 * 3_600_000;
 /** The new CA and the one before it: a leaf of either is trusted while the admission Pods change over. */
 const MOST_CAS = 2;
+/** Until every API server has noticed a changed caBundle. */
+const SETTLE_MS = 3_000;
 
 export interface CertificateKeeperOptions {
   /** Where the admission Service and the Secret are. */
@@ -70,17 +72,31 @@ async function keepCertificates(api: KubernetesApi, options: CertificateKeeperOp
   const current = readSecret(secret);
   const dnsName = serviceName(namespace);
   const reason = renewalReason(current, dnsName, clock.now());
-  const known = validCas(current?.cas ?? [], clock.now());
   if (reason === undefined) {
-    await trust(api, known, log);
+    await trust(api, validCas(current?.cas ?? [], clock.now()), log);
     return;
   }
+  // Without the Secret, the webhook configurations still say whom the running admission Pods are trusted by.
+  const before = validCas(current?.cas ?? (await trusted(api)), clock.now());
   const fresh = await issue(dnsName, clock.now(), lifeMilliseconds);
-  const cas = [fresh.ca, ...known].slice(0, MOST_CAS);
+  const cas = [fresh.ca, ...before].slice(0, MOST_CAS);
   // First the trust, then the certificate: whoever finds it in the Secret may serve with it at once.
   await trust(api, cas, log);
+  if (before.length > 0) await sleep(clock, SETTLE_MS);
   await writeSecret(api, path, secret, { "tls.crt": fresh.certificate, "tls.key": fresh.key, "ca.crt": cas.join("") });
   log.info({ reason, dnsName }, "made a new certificate for the webhook");
+}
+
+/** The CAs in the webhook configurations. */
+async function trusted(api: KubernetesApi): Promise<string[]> {
+  const configurations = await Promise.all(
+    WEBHOOK_CONFIGURATIONS.map((path) => getOrNothing<WebhookConfiguration>(api, path)),
+  );
+  const bundles = configurations
+    .flatMap((found) => found?.webhooks ?? [])
+    .map(({ clientConfig }) => clientConfig.caBundle);
+  const cas = bundles.flatMap((bundle) => splitPem(Buffer.from(bundle ?? "", "base64").toString("utf8")));
+  return [...new Set(cas)];
 }
 
 /** Puts the CAs into every webhook of the configurations that exist. */

@@ -36,7 +36,11 @@ function world(): { api: FakeApi; at: { now: number }; look: () => Promise<void>
   });
   api.put(validating!, { webhooks: [{ name: "validate", clientConfig: { caBundle: "" } }] });
   const at = { now: START };
-  const clock = { now: () => at.now } as Clock;
+  const after = (_milliseconds: number, callback: () => void): { cancel: () => void } => {
+    setImmediate(callback);
+    return { cancel: () => undefined };
+  };
+  const clock = { now: () => at.now, after } as Clock;
   const keeper = certificateKeeper(api as unknown as KubernetesApi, { namespace: NAMESPACE, clock, log });
   return { api, at, look: () => keeper.reconcile() };
 }
@@ -119,13 +123,14 @@ describe("the keeper of the certificates", () => {
     assert.deepEqual(new Set(bundles(api)), new Set(before.cas));
   });
 
-  it("makes a deleted Secret anew", async () => {
+  it("makes a deleted Secret anew, and goes on trusting the Pods that still serve the old certificate", async () => {
     const { api, look } = world();
     await look();
     const before = current(api);
     api.objects.delete([...api.objects.keys()].find((key) => key.includes("secrets"))!);
     await look();
     assert.notEqual(current(api).certificate, before.certificate);
+    assert.deepEqual(current(api).cas.slice(1), before.cas);
     assert.deepEqual(new Set(bundles(api)), new Set([current(api).cas.join("")]));
   });
 

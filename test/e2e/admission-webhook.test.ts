@@ -1,0 +1,114 @@
+/** What a user is told when a TrafficControl is applied to a cluster with the operator in it, and what is written beside it. */
+import assert from "node:assert/strict";
+import { ApiException, CustomObjectsApi, KubeConfig } from "@kubernetes/client-node";
+import { ANNOTATIONS, FINALIZER, TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
+import { mistakes, warnings } from "../../capabilities/admission";
+import { denial, warningLines } from "../../capabilities/admission/review";
+import { stage } from "../support/e2e/hooks";
+import { readTap, TEST_LABEL, untap } from "../support/e2e/taps";
+import { INVALID, manifest, VALID, WRONG_TYPES, type Case } from "../unit/admission/cases";
+
+const NAME = "e2e-admission";
+const EARLY = 'admission webhook "early.ovs-traffic-control.dev" denied the request: ';
+
+/** The API server's message, or undefined if it accepts the object; nothing is stored. */
+async function refusal(object: object): Promise<string | undefined> {
+  const config = new KubeConfig();
+  config.loadFromFile(stage().cluster.kubeconfig);
+  const { group, version, plural } = TRAFFIC_CONTROL;
+  try {
+    await config
+      .makeApiClient(CustomObjectsApi)
+      .createClusterCustomObject({ group, version, plural, body: object, dryRun: "All", fieldValidation: "Strict" });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ApiException)) throw error;
+    return (JSON.parse(error.body as string) as { message: string }).message;
+  }
+}
+
+const kubectl = (args: string[], object?: object): Promise<string> =>
+  stage().cluster.kubectl(args, object === undefined ? undefined : { input: JSON.stringify(object) });
+
+function labelled(change: Case["change"] = {}): Record<string, unknown> {
+  return { ...manifest({ title: "", change }), metadata: { name: NAME, labels: TEST_LABEL } };
+}
+
+describe("a TrafficControl that is wrong", () => {
+  for (const given of [...INVALID, ...WRONG_TYPES])
+    it(`with ${given.title} is refused by the early webhook, with all its mistakes`, async () => {
+      const object = manifest(given, NAME);
+      assert.equal(await refusal(object), EARLY + denial(mistakes(object)));
+    });
+
+  it("with an unknown field is refused by the API server itself, before any webhook", async () => {
+    const object = manifest({ title: "", change: { returnport: {}, direction: "both" } }, NAME);
+    assert.match((await refusal(object)) ?? "", /strict decoding error: unknown field "spec\.returnport"/);
+  });
+
+  it("reaches the user of kubectl line by line, with warnings", async () => {
+    const object = labelled({ direction: "both", appliedTo: {}, targetPort: { vxlan: { remoteIP: "10.0.10.2/24" } } });
+    const { stderr, exitCode } = await stage().cluster.host("kubectl", ["create", "-f", "-"], {
+      input: JSON.stringify(object),
+    });
+    assert.notEqual(exitCode, 0);
+    const lines = [
+      ...warningLines(warnings(object)).map((line) => `Warning: ${line}`),
+      ...denial(mistakes(object)).split("\n"),
+    ];
+    for (const line of lines) assert.ok(stderr.includes(line), `"${line}" is not in:\n${stderr}`);
+    assert.equal(await readTap(stage().objects, NAME), undefined);
+  });
+});
+
+describe("a TrafficControl that is right", () => {
+  for (const given of VALID)
+    it(`with ${given.title} is accepted`, async () => {
+      assert.equal(await refusal(manifest(given, NAME)), undefined);
+    });
+
+  it("has its finalizer and its author from birth, and the spec that was written", async () => {
+    const object = labelled();
+    await kubectl(["apply", "-f", "-"], object);
+    const { metadata, spec } = (await readTap(stage().objects, NAME))!;
+    assert.ok(metadata.finalizers?.includes(FINALIZER));
+    assert.equal(metadata.annotations?.[ANNOTATIONS.lastChangedBy], await whoAmI());
+    assert.deepEqual(spec, object["spec"]);
+  });
+
+  it("is unchanged when it is applied again, by kubectl or by another field manager", async () => {
+    await kubectl(["apply", "-f", "-"], labelled());
+    assert.match(await kubectl(["apply", "-f", "-"], labelled()), /unchanged/);
+    await kubectl(["apply", "--server-side", "--field-manager=gitops", "--force-conflicts", "-f", "-"], labelled());
+    const after = (await readTap(stage().objects, NAME))!.metadata;
+    assert.equal(after.generation, 1);
+    assert.ok(after.finalizers?.includes(FINALIZER));
+    assert.equal(after.annotations?.[ANNOTATIONS.lastChangedBy], await whoAmI());
+    assert.equal((await kubectl(["diff", "-f", "-"], labelled())).trim(), "");
+  });
+
+  it("names who has changed its spec, and nobody for a label", async () => {
+    await kubectl(["apply", "-f", "-"], labelled());
+    const author = async (): Promise<string | undefined> =>
+      (await readTap(stage().objects, NAME))?.metadata.annotations?.[ANNOTATIONS.lastChangedBy];
+    const as = ["--as=alice", "--as-group=system:masters"];
+    await kubectl(["label", "tc", NAME, "colour=red", ...as]);
+    assert.equal(await author(), await whoAmI());
+    await kubectl(["patch", "tc", NAME, "--type=merge", "-p", '{"spec":{"direction":"Egress"}}', ...as]);
+    assert.equal(await author(), "alice");
+  });
+
+  it("is not stored, signed or anything else by a dry run", async () => {
+    await kubectl(["create", "--dry-run=server", "-f", "-"], labelled());
+    assert.equal(await readTap(stage().objects, NAME), undefined);
+  });
+
+  afterEach(() => untap(stage().objects, NAME));
+});
+
+async function whoAmI(): Promise<string> {
+  const answer = JSON.parse(await kubectl(["auth", "whoami", "-o", "json"])) as {
+    status: { userInfo: { username: string } };
+  };
+  return answer.status.userInfo.username;
+}
