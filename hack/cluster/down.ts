@@ -11,7 +11,6 @@ import { killAll } from "./programs";
 export async function down(name: string): Promise<void> {
   const places = new Places(name);
   await withLock(places.lock, {}, () => removeEverything(places));
-  await rm(places.lock, { force: true });
 }
 
 /** The caller holds the cluster's lock. */

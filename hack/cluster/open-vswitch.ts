@@ -5,7 +5,7 @@ import path from "node:path";
 import { systemOf } from "./cgroups";
 import { script } from "./namespaces";
 import { answers, insideNode, nodeProgram } from "./node";
-import { MACHINE_ADDRESS, nodeAddress, nodeIndex, podGateway, podSubnet, type Places } from "./places";
+import { hardwareAddress, MACHINE_ADDRESS, nodeAddress, nodeIndex, podGateway, podSubnet, type Places } from "./places";
 import { ensure, explained, until } from "./programs";
 
 const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -19,17 +19,18 @@ export async function startOpenvSwitch(places: Places, node: string): Promise<vo
   const name = nodeProgram(node, "ovs-vswitchd");
   const started = await ensure(places, { ...inNode, name, group, argv: ["ovs-vswitchd", "--pidfile", ...LOGGING] });
   const index = nodeIndex(node);
-  const mac = (bridge: number): string => `0a:58:0a:f4:${index.toString(16).padStart(2, "0")}:0${bridge}`;
+  const mac = (bridge: number): string => `0e:58:0a:f4:${index.toString(16).padStart(2, "0")}:0${bridge}`;
   const bridges = script(
     `Making the bridges of ${node}`,
     inNode,
     // ovs-vsctl waits for a new ovs-vswitchd only if there is something new in the database.
-    // Fixed addresses of the bridges: their own choice changes with their ports, and neighbours remember the old one.
+    // Fixed addresses: the bridges' own choice changes with their ports, and neighbours remember the old one.
+    // 0e:58, because the CNI plugin makes those of Pods under 0a:58.
     `ovs-vsctl -t 30 \
        ${started ? `-- set Open_vSwitch . external_ids:started=${Date.now()}` : ""} \
-       -- --may-exist add-br br-phy -- set Bridge br-phy datapath_type=netdev other-config:hwaddr=${mac(1)} \
+       -- --may-exist add-br br-phy -- set Bridge br-phy datapath_type=netdev other-config:hwaddr=${hardwareAddress(nodeAddress(index))} \
        -- --may-exist add-port br-phy eth0 \
-       -- --may-exist add-br br-int -- set Bridge br-int datapath_type=netdev other-config:hwaddr=${mac(2)} \
+       -- --may-exist add-br br-int -- set Bridge br-int datapath_type=netdev other-config:hwaddr=${hardwareAddress(podGateway(index))} \
        -- set Interface br-int mtu_request=1400
      ip address replace ${nodeAddress(index)}/24 dev br-phy
      ip link set br-phy up

@@ -28,6 +28,9 @@ export const nodeIndex = (node: string): number => Number(node.slice("node-".len
 export const nodeAddress = (index: number): string => `172.31.0.${10 + index}`;
 export const podSubnet = (index: number): string => `10.244.${index}.0/24`;
 export const podGateway = (index: number): string => `10.244.${index}.1`;
+/** Made from the IPv4 address, as for the Pods (cni/ovs-bridge): nobody has another one's. */
+export const hardwareAddress = (address: string): string =>
+  ["0a", "58", ...address.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"))].join(":");
 /** The veth in the machine's namespace whose other end is eth0 of the node. */
 export const uplink = (index: number): string => `v${index}`;
 
@@ -52,9 +55,9 @@ export class Places {
   get kubeconfig(): string {
     return path.join(this.pki, "admin.kubeconfig");
   }
-  /** Outside the state: held while the state is made and removed. */
+  /** Outside the state: held while the state is made and removed. The file stays until the machine is rebooted. */
   get lock(): string {
-    return `${this.state}.lock`;
+    return `/run/lock/${this.cgroup}.lock`;
   }
   log(program: string): string {
     return path.join(this.state, "log", `${program}.log`);

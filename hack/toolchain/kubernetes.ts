@@ -73,7 +73,11 @@ export const etcd: CachedTool = {
   },
 };
 
-const helmVersion = `-X helm.sh/helm/v3/internal/version.version=v${VERSIONS.helm}`;
+/** Without the last two helm takes itself for a client of Kubernetes 1.20 and `helm template` refuses newer charts. */
+const helmVersion = [
+  `-X helm.sh/helm/v3/internal/version.version=v${VERSIONS.helm}`,
+  `-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=${VERSIONS.kubernetes.split(".")[1]}`,
+].join(" ");
 
 export const helmTool: CachedTool = {
   tool: "helm",

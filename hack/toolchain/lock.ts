@@ -17,11 +17,11 @@ export async function withLock<T>(file: string, options: LockOptions, work: () =
   try {
     return await work();
   } finally {
-    release();
+    await release();
   }
 }
 
-async function acquire(file: string, { onWait }: LockOptions): Promise<() => void> {
+async function acquire(file: string, { onWait }: LockOptions): Promise<() => Promise<void>> {
   await mkdir(path.dirname(file), { recursive: true });
   // `cat` ends when its standard input closes, that is when this process releases the lock or dies. Its own session keeps
   // a Ctrl-C on the terminal from releasing the lock before the clean-up is done.
@@ -47,7 +47,12 @@ async function acquire(file: string, { onWait }: LockOptions): Promise<() => voi
     clearTimeout(waiting);
   }
   holder.removeAllListeners("exit");
+  const ended = new Promise<void>((resolve) => holder.once("exit", () => resolve()));
   await writeFile(file, `${process.pid}\n`);
   holder.unref();
-  return () => holder.stdin.end();
+  return () => {
+    holder.ref();
+    holder.stdin.end();
+    return ended;
+  };
 }

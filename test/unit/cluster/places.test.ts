@@ -48,5 +48,10 @@ describe("the nodes of a cluster", () => {
     assert.equal(nodeAddress(MOST_NODES), "172.31.0.190");
   });
 
+  it("have bridges whose hardware addresses no Pod gets", () => {
+    assert.equal(hardwareAddress(podGateway(1)), "0a:58:0a:f4:01:01");
+    assert.equal(hardwareAddress(nodeAddress(1)), "0a:58:ac:1f:00:0b");
+  });
+
   it("tell their number", () => assert.equal(nodeIndex(nodeName(17)), 17));
 });
