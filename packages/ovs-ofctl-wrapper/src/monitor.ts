@@ -121,7 +121,7 @@ export class ConnectionMonitor extends EventEmitter<Events> {
 
 /** One event line of `ovs-ofctl monitor BR watch:`; null for any other line. */
 export function parseFlowEvent(line: string): FlowEvent | null {
-  const found = /^ *event=(ADDED|DELETED|MODIFIED)(?: reason=(\w+))? table=(\d+) cookie=(\w+)/.exec(line);
+  const found = /^ *event=(ADDED|DELETED|MODIFIED)(?: reason=(\w+))? table=(\d+)(?: \w+=\d+)* cookie=(\w+)/.exec(line);
   if (!found) return null;
   const event: FlowEvent = {
     event: found[1] as FlowEvent["event"],

@@ -155,17 +155,17 @@ export class Ovsdb extends EventEmitter<Events> {
     const rpc = await JsonRpc.connect(path).catch((error: unknown) => {
       throw new Error(`ovsdb-server at ${path}: ${(error as Error).message}. Is Open vSwitch running on this node?`);
     });
+    const reply = await rpc.call("get_schema", [DATABASE], this.timeout);
+    if (this.closed || !("result" in reply)) {
+      rpc.close();
+      throw new Error(`ovsdb-server at ${path} did not answer get_schema: ${JSON.stringify(reply)}`);
+    }
     rpc.onNotification = (method, params) => {
       this.notified(method, params);
     };
     rpc.onClose = (reason) => {
       this.lost(reason);
     };
-    const reply = await rpc.call("get_schema", [DATABASE], this.timeout);
-    if (!("result" in reply)) {
-      rpc.close();
-      throw new Error(`ovsdb-server at ${path} did not answer get_schema: ${JSON.stringify(reply)}`);
-    }
     this.schema = reply.result as Schema;
     this.rpc = rpc;
   }
