@@ -4,6 +4,7 @@ import { CONDITIONS, REASONS } from "@ovs-traffic-control/api";
 import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
+import type { Reference } from "../support/e2e/objects";
 import type { Pod } from "../support/e2e/pods";
 import { TEST_LABEL, condition, mirror, readTap, ready, tap } from "../support/e2e/taps";
 import { PingStream, requestsTo } from "../support/e2e/traffic";
@@ -55,7 +56,7 @@ describe("labels of a Pod", () => {
     const pod = await stage().startPod({ name: "late", node: web[0].node });
     await tap(objects, mirror("e2e-labels", target, { appliedTo: late }));
     const label = (app: string | null): Promise<unknown> =>
-      objects.patch({ apiVersion: "v1", kind: "Pod", metadata: { name: "late", namespace, labels: { app } } } as never);
+      objects.patch({ apiVersion: "v1", kind: "Pod", metadata: { name: "late", namespace, labels: { app } } });
     await beginsAndEnds(
       pod,
       client,
@@ -66,14 +67,14 @@ describe("labels of a Pod", () => {
 });
 
 describe("labels of a Namespace", () => {
-  const reference = (name: string): object => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  const reference = (name: string): Reference => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
   let name = "";
 
   beforeEach(async () => {
     name = `${stage().namespace}-labels-${Date.now().toString(36)}`;
     await stage().objects.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: TEST_LABEL } });
   });
-  afterEach(() => stage().objects.delete(reference(name) as never));
+  afterEach(() => stage().objects.delete(reference(name)));
 
   it("begin and end the copies of its Pods", async () => {
     const { web, client, objects } = stage();
@@ -81,7 +82,7 @@ describe("labels of a Namespace", () => {
     const appliedTo = { namespaceSelector: { matchLabels: { team: name } } };
     await tap(objects, mirror("e2e-namespace", target, { appliedTo }));
     const label = (team: string | null): Promise<unknown> =>
-      objects.patch({ ...reference(name), metadata: { name, labels: { team } } } as never);
+      objects.patch({ ...reference(name), metadata: { name, labels: { team } } });
     await beginsAndEnds(
       pod,
       client,

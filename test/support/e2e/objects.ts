@@ -11,6 +11,14 @@ export interface Reference {
   metadata: { name: string; namespace?: string };
 }
 
+/** Parts of an object that shall change, with what names it. */
+export interface Patch {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string; labels?: Record<string, string | null> };
+  spec?: object;
+}
+
 /** What every object has, however much more its type says. */
 export interface AnyObject {
   apiVersion?: string;
@@ -39,9 +47,17 @@ export class Objects {
     return (await this.api.create(asKubernetes(object), undefined, undefined, FIELD_MANAGER)) as T;
   }
 
-  async patch<T extends AnyObject>(object: Reference & Record<string, unknown>): Promise<T> {
+  /** Merge patch: what is null is removed. */
+  async patch<T extends AnyObject>(object: Patch): Promise<T> {
     const strategy = PatchStrategy.MergePatch;
-    return (await this.api.patch(object, undefined, undefined, FIELD_MANAGER, undefined, strategy)) as unknown as T;
+    return (await this.api.patch(
+      asKubernetes(object as AnyObject),
+      undefined,
+      undefined,
+      FIELD_MANAGER,
+      undefined,
+      strategy,
+    )) as unknown as T;
   }
 
   async read<T>(reference: Reference): Promise<T | undefined> {

@@ -41,16 +41,7 @@ export function segmentsBetween(packets: Packet[], one: string, other: string): 
 }
 
 /** What makes a packet the one it is, wherever on its way it is seen. */
-export function identity({
-  protocol,
-  source,
-  destination,
-  id,
-  sourcePort,
-  destinationPort,
-  flags,
-  ...rest
-}: Frame): string {
+function identity({ protocol, source, destination, id, sourcePort, destinationPort, flags, ...rest }: Frame): string {
   const ends = `${source ?? "?"}:${sourcePort ?? ""} > ${destination ?? "?"}:${destinationPort ?? ""}`;
   return `${protocol} ${ends} ${flags ?? rest.icmpType ?? ""} sequence ${rest.sequence ?? ""} length ${rest.payload ?? ""} id ${id ?? ""}`;
 }

@@ -1,0 +1,166 @@
+/** The embedded cluster itself: a second one beside the suite's, half killed, mended, and taken down without a trace. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { Cluster, down, TEST_IMAGE, up } from "../../hack/cluster";
+
+const NAME = "second";
+const SECONDS = 1000;
+
+const bringUp = (): Promise<Cluster> => up({ name: NAME, nodes: 1, report: () => undefined });
+
+const pod = (name: string, command: string[]): object => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, labels: { app: name } },
+  spec: { containers: [{ name, image: TEST_IMAGE, command }], terminationGracePeriodSeconds: 0 },
+});
+const service = {
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: "web" },
+  spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
+};
+
+/** Ids of the processes with this name in a network namespace. */
+function processes(namespace: string, name: string): number[] {
+  const pids = execFileSync("ip", ["netns", "pids", namespace]).toString().split("\n").filter(Boolean);
+  return pids.map(Number).filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === name.slice(0, 15));
+}
+
+function kill(namespace: string, name: string): void {
+  const pids = processes(namespace, name);
+  assert.ok(pids.length > 0, `${name} runs in ${namespace}`);
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+}
+
+/** Everything on this machine that has the cluster's name. */
+function traces(): string[] {
+  const named = (directory: string): string[] =>
+    existsSync(directory)
+      ? readdirSync(directory)
+          .filter((entry) => entry.includes(NAME))
+          .map((entry) => path.join(directory, entry))
+      : [];
+  const hierarchies = readdirSync("/sys/fs/cgroup", { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const running = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
+  const commandLine = (pid: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ") + cgroup(pid);
+    } catch {
+      return ""; // it has ended
+    }
+  };
+  const cgroup = (pid: string): string => readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  return [
+    ...named("/run/netns"),
+    ...named("/sys/fs/cgroup"),
+    ...hierarchies.flatMap(({ name }) => named(path.join("/sys/fs/cgroup", name))),
+    ...running.map(commandLine).filter((text) => text.includes(NAME)),
+    ...readFileSync("/proc/self/mounts", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(NAME)),
+  ];
+}
+
+/** Names of the network devices where this test runs. */
+const devices = (): string[] =>
+  (JSON.parse(execFileSync("ip", ["-json", "link", "show"]).toString()) as { ifname: string }[]).map(
+    ({ ifname }) => ifname,
+  );
+
+describe("a second cluster", function () {
+  this.timeout(180 * SECONDS);
+  let cluster: Cluster;
+  const devicesBefore = devices();
+
+  before("is brought up", async () => {
+    await down(NAME); // what a run that was killed has left
+    cluster = await bringUp();
+    const objects = {
+      apiVersion: "v1",
+      kind: "List",
+      items: [pod("web", ["httpd", "-f", "-h", "/etc"]), pod("client", ["sleep", "3600"]), service],
+    };
+    await cluster.kubectl(["apply", "--filename", "-"], { input: JSON.stringify(objects) });
+    await podsReady();
+  });
+  after("is taken down", () => down(NAME));
+
+  const podsReady = (): Promise<string> =>
+    cluster.kubectl(["wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s"]);
+  const inClient = (...argv: string[]): Promise<string> => cluster.kubectl(["exec", "client", "--", ...argv]);
+  /** What the Pods' addresses are like after a restart is kubelet's business: it is asked through the Service. */
+  const askWeb = async (): Promise<string> => {
+    const address = await cluster.kubectl(["get", "service", "web", "--output", "jsonpath={.spec.clusterIP}"]);
+    const ask = `for i in 1 2 3 4 5; do timeout 3 wget -qO- http://${address}/passwd && exit; sleep 1; done; exit 1`;
+    return inClient("sh", "-c", ask);
+  };
+
+  it("lets Pods reach each other through a Service, on one node too", async () => {
+    assert.match(await askWeb(), /^root:/);
+  });
+
+  it("lets Pods reach the API server", async () => {
+    // busybox has no TLS of the kind that it wants: being told so is an answer.
+    const ask = "wget -qO- http://10.96.0.1:443/ 2>&1 || true";
+    assert.match(await inClient("sh", "-c", ask), /400 Bad Request/);
+  });
+
+  it("shows a Pod's log", async () => {
+    assert.equal(await cluster.kubectl(["logs", "web"]), "");
+  });
+
+  it("marks Pods' ports as ovs-cni does", async () => {
+    const uid = await cluster.kubectl(["get", "pod", "web", "--output", "jsonpath={.metadata.uid}"]);
+    const find = ["--columns=external_ids", "find", "Port", `external_ids:contPodUid=${uid}`];
+    const { stdout } = await cluster.exec("node-1", "ovs-vsctl", ["--bare", ...find]);
+    assert.match(
+      stdout.trim(),
+      /^contIface=eth0 contNetns=\/var\/run\/netns\/cni-\S+ contPodUid=\S+ owner=ovs-cni.network.kubevirt.io$/,
+    );
+  });
+
+  it("is brought up again without anything being touched", async () => {
+    const pids = (): number[] => processes(cluster.machineNamespace, "kube-apiserver");
+    const before = pids();
+    await bringUp();
+    assert.deepEqual(pids(), before);
+  });
+
+  it("is mended when its programs were killed, and its Pods go on", async () => {
+    const node = cluster.nodeNamespace("node-1");
+    const restarts = (): Promise<string> =>
+      cluster.kubectl(["get", "pods", "--output", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"]);
+    kill(cluster.machineNamespace, "kube-apiserver");
+    for (const name of ["ovs-vswitchd", "ovsdb-server", "kubelet", "containerd", "kube-proxy"]) kill(node, name);
+    await bringUp();
+    assert.match(await askWeb(), /^root:/);
+    assert.equal(await restarts(), "0 0");
+  });
+
+  it("gets a node back that has lost its namespaces, and its Pods start again", async () => {
+    kill(cluster.nodeNamespace("node-1"), "sleep");
+    execFileSync("ip", ["netns", "delete", cluster.nodeNamespace("node-1")]);
+    await bringUp();
+    // The kubelet notices that the containers are gone, and starts them again.
+    await cluster.kubectl([
+      ...["wait", "pod", "--all", "--timeout=60s"],
+      "--for=jsonpath={.status.containerStatuses[0].restartCount}=1",
+    ]);
+    await podsReady();
+    assert.match(await askWeb(), /^root:/);
+  });
+
+  it("leaves no process, namespace, mount, cgroup or device when it goes down", async () => {
+    assert.ok(
+      traces().some((trace) => trace.includes("kubelet")),
+      "traces are found while it is up",
+    );
+    await down(NAME);
+    assert.deepEqual(traces(), []);
+    assert.deepEqual(devices(), devicesBefore);
+    await assert.rejects(Cluster.open(NAME), /There is no running cluster .* npm run cluster -- up/);
+  });
+});
