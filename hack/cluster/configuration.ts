@@ -42,11 +42,10 @@ export function kubeletConfiguration(places: Places, node: string): string {
       apiVersion: "kubelet.config.k8s.io/v1beta1",
       kind: "KubeletConfiguration",
       failCgroupV1: false,
-      // kubelet 1.36.4 reads the Pod's cgroup when it updates a Pod in place, and dies where cgroupsPerQOS is off.
-      featureGates: { InPlacePodLevelResourcesVerticalScaling: false },
       cgroupDriver: "cgroupfs",
       cgroupRoot: `/${places.cgroup}/${node}`,
-      cgroupsPerQOS: false,
+      // As everywhere; off, kubelet 1.36.4 dies (doPodResizeAction) of a Pod with limits whose image cannot be pulled.
+      cgroupsPerQOS: true,
       enforceNodeAllocatable: [],
       oomScoreAdj: 0,
       failSwapOn: false,
