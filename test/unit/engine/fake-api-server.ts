@@ -193,7 +193,7 @@ export class FakeApiServer {
       return stored;
     }
     this.objects.set(key, stored);
-    this.announce(before === undefined ? "ADDED" : "MODIFIED", path, stored, before);
+    this.announce(before === undefined ? "ADDED" : "MODIFIED", path, stored);
     return stored;
   }
 
@@ -204,7 +204,7 @@ export class FakeApiServer {
     this.objects.delete(keyOf(path));
     this.version += 1;
     const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.version) } };
-    this.announce("DELETED", path, last, object);
+    this.announce("DELETED", path, last);
   }
 
   /** @internal */
@@ -217,7 +217,7 @@ export class FakeApiServer {
     return `uid-${name}-${this.version}`;
   }
 
-  private announce(type: string, path: ObjectPath, object: FakeObject, _before: FakeObject | undefined): void {
+  private announce(type: string, path: ObjectPath, object: FakeObject): void {
     const event = { version: this.version, collection: keyOf(path), type, object: structuredClone(object) };
     this.log.push(event);
     for (const watcher of this.watchers) this.deliver(watcher, event);
@@ -282,7 +282,7 @@ class FakeClient implements KubernetesApi {
   apply<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>> {
     return this.write("apply", path, body, () => {
       const before = this.server.get(path);
-      const { resourceVersion } = (body as FakeObject).metadata;
+      const { resourceVersion } = (body as { metadata: { resourceVersion?: string } }).metadata;
       const isStale = resourceVersion !== undefined && resourceVersion !== before?.metadata.resourceVersion;
       if (isStale) return failure(409, "Conflict", "modified");
       return { ok: true, value: this.store(path, { ...(body as FakeObject), status: before?.status }) };
@@ -295,7 +295,9 @@ class FakeClient implements KubernetesApi {
       if (before === undefined) return missing(path);
       const patched = merge(before, body) as FakeObject;
       const isStatus = path.subresource === "status";
-      const after = isStatus ? { ...before, status: patched.status } : { ...patched, status: before.status };
+      const after: FakeObject = isStatus
+        ? { ...before, status: patched.status }
+        : { ...patched, status: before.status };
       return { ok: true, value: this.store(path, after) };
     });
   }
@@ -350,14 +352,9 @@ class FakeClient implements KubernetesApi {
   private store(path: ObjectPath, body: FakeObject): FakeObject {
     const before = this.server.get(path);
     const name = path.name ?? body.metadata.name;
-    const metadata = {
-      uid: this.server.nextUid(name),
-      creationTimestamp: this.server.time(),
-      ...before?.metadata,
-      ...body.metadata,
-      name,
-      namespace: path.namespace,
-    };
+    const uid = before?.metadata.uid ?? this.server.nextUid(name);
+    const creationTimestamp = before?.metadata.creationTimestamp ?? this.server.time();
+    const metadata = { ...before?.metadata, ...body.metadata, uid, creationTimestamp, name, namespace: path.namespace };
     return this.server.store(path, { ...body, metadata });
   }
 }

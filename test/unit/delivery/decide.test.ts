@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { decideJob, type JobDecision, type JobFacts, type JobSituation } from "../../../capabilities/delivery";
+
+const JOB: JobFacts = { name: "j", node: "n", uid: "u", templateHash: "now", deleting: false, state: "active" };
+const ready = { ready: true };
+
+const CASES: [
+  what: string,
+  situation: Partial<JobSituation>,
+  expected: JobDecision["action"] | "Foreground" | "Background",
+][] = [
+  ["a node with something to do gets a Job", {}, "create"],
+  ["a node with nothing to do gets none", { wanted: false }, "none"],
+  ["a node that is not ready gets none", { node: { ready: false } }, "none"],
+  ["a node that is gone gets none", { node: undefined }, "none"],
+  ["a node whose programmer has just failed waits", { backoffMilliseconds: 700 }, "wait"],
+  ["a running Job is left alone", { job: JOB }, "none"],
+  ["a lingering Job is left alone", { job: JOB, wanted: false }, "none"],
+  [
+    "a Job with an old template is replaced, and its Pod waited for",
+    { job: { ...JOB, templateHash: "old" } },
+    "Foreground",
+  ],
+  [
+    "a lingering Job with an old template ends by itself",
+    { job: { ...JOB, templateHash: "old" }, wanted: false },
+    "none",
+  ],
+  [
+    "on a node that does not answer a Job with an old template stays",
+    { job: { ...JOB, templateHash: "old" }, node: { ready: false } },
+    "none",
+  ],
+  ["a Job that has failed is deleted, to be made anew", { job: { ...JOB, state: "failed" } }, "Background"],
+  ["a Job that has succeeded is deleted", { job: { ...JOB, state: "succeeded" }, wanted: false }, "Background"],
+  [
+    "a finished Job is deleted on a node that is not ready, too",
+    { job: { ...JOB, state: "failed" }, node: { ready: false } },
+    "Background",
+  ],
+  ["a Job that is being deleted is waited for", { job: { ...JOB, deleting: true, state: "failed" } }, "none"],
+  ["the Job of a node that is gone is deleted", { job: JOB, node: undefined }, "Background"],
+  ["the Job of a node that is gone is deleted once", { job: { ...JOB, deleting: true }, node: undefined }, "none"],
+];
+
+describe("decideJob", () => {
+  for (const [what, situation, expected] of CASES) {
+    it(what, () => {
+      const decision = decideJob({
+        node: ready,
+        wanted: true,
+        job: undefined,
+        templateHash: "now",
+        backoffMilliseconds: 0,
+        ...situation,
+      });
+      assert.equal(decision.action === "delete" ? decision.propagationPolicy : decision.action, expected);
+    });
+  }
+
+  it("says how long to wait", () => {
+    const decision = decideJob({
+      node: ready,
+      wanted: true,
+      job: undefined,
+      templateHash: "",
+      backoffMilliseconds: 700,
+    });
+    assert.deepEqual(decision, { action: "wait", milliseconds: 700 });
+  });
+});
