@@ -4,7 +4,7 @@ import { watch } from "node:fs";
 import type { FSWatcher } from "node:fs";
 import path from "node:path";
 import type { NodeTrafficPlan, PlanStatus } from "@ovs-traffic-control/api";
-import type { PlanSource, StatusSink } from "./programmer";
+import type { PlanSource, StatusSink } from "./options";
 
 /** Follows the file: replace it by rename(2), a half-written one is not a plan. A file that is gone is no plan. */
 export class FilePlan implements PlanSource {

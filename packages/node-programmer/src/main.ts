@@ -7,7 +7,7 @@ import { EXIT } from "@ovs-traffic-control/api";
 import { FilePlan, FileStatus } from "./file-plan";
 import { KubernetesPlan, inCluster } from "./kubernetes";
 import { runProgrammer } from "./programmer";
-import type { Log, PlanSource, StatusSink } from "./programmer";
+import type { Log, PlanSource, StatusSink } from "./options";
 
 /** One JSON object per line; synchronous, so that the last words of a dying process are not lost. */
 const log: Log = (level, message, fields = {}) => {

@@ -4,7 +4,7 @@
  */
 import { NODE_TRAFFIC_PLAN } from "@ovs-traffic-control/api";
 import type { NodeTrafficPlan, PlanStatus } from "@ovs-traffic-control/api";
-import type { Log, PlanSource, StatusSink } from "../programmer";
+import type { Log, PlanSource, StatusSink } from "../options";
 import { ApiError } from "./api-server";
 import type { ApiServer } from "./api-server";
 
