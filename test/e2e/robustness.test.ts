@@ -17,8 +17,7 @@ const target = { vxlan: { remoteIP, vni: 1 } };
 const TAKEOVER = { seconds: 40 };
 
 describe("the controller's leader", () => {
-  it("is killed: copies go on without a gap, and another one takes over", async function () {
-    this.timeout(120_000);
+  it("is killed: copies go on without a gap, and another one takes over", async () => {
     const { objects } = stage();
     await tap(objects, mirror(NAME, target));
     const old = await leader();
@@ -35,8 +34,7 @@ describe("the controller's leader", () => {
     assert.ok(copies(2).length > 0);
   });
 
-  it("is away while labels change and a TrafficControl is deleted: everything follows when it is back", async function () {
-    this.timeout(120_000);
+  it("is away while labels change and a TrafficControl is deleted: everything follows when it is back", async () => {
     const { objects, web, namespace } = stage();
     await tap(objects, mirror(NAME, target));
     await tap(objects, mirror("e2e-after", { vxlan: { remoteIP, vni: 2 } }));
@@ -59,8 +57,7 @@ describe("the controller's leader", () => {
 });
 
 describe("a node's programmer", () => {
-  it("is killed: copies go on without a gap, a new one comes, and it follows changes", async function () {
-    this.timeout(120_000);
+  it("is killed: copies go on without a gap, a new one comes, and it follows changes", async () => {
     const { objects, web } = stage();
     await tap(objects, mirror(NAME, target));
     const old = await programmers(web[0].node);
@@ -83,8 +80,7 @@ describe("a node's programmer", () => {
 });
 
 describe("the admission webhook", () => {
-  it("is away: taps work, labels and deletions pass, a creation is refused; back: a creation passes", async function () {
-    this.timeout(120_000);
+  it("is away: taps work, labels and deletions pass, a creation is refused; back: a creation passes", async () => {
     const { objects, client, web } = stage();
     await tap(objects, mirror(NAME, target));
     await scale(ADMISSION, 0);

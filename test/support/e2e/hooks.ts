@@ -14,7 +14,8 @@ export const mochaHooks: RootHookObject = {
     this.timeout(120_000);
     current = await Stage.setUp(process.env["CLUSTER_NAME"]);
   },
-  async afterEach(): Promise<void> {
+  async afterEach(this: Mocha.Context): Promise<void> {
+    this.timeout(120_000);
     await current?.reset();
   },
   async afterAll(this: Mocha.Context): Promise<void> {

@@ -6,6 +6,9 @@ import type { Objects, Reference } from "./objects";
 
 const API_VERSION = `${TRAFFIC_CONTROL.group}/${TRAFFIC_CONTROL.version}`;
 
+/** A healthy machine needs one or two; a busy one gets the time it needs, so that a failure is one. */
+const SECONDS = 45;
+
 /** On every object that the tests make, so that what a crashed run has left is found. */
 export const TEST_LABEL = { "app.kubernetes.io/part-of": "ovs-traffic-control-e2e" };
 
@@ -49,7 +52,7 @@ export function ready(objects: Objects, name: string, generation?: number): Prom
       if (upToDate && condition(found, CONDITIONS.ready)?.status === "True") return found;
       throw new Error(`its status is ${JSON.stringify(found?.status)}`);
     },
-    { seconds: 20 },
+    { seconds: SECONDS },
   );
 }
 
@@ -72,7 +75,7 @@ export async function untap(objects: Objects, name: string): Promise<void> {
         throw new Error(`finalizers ${JSON.stringify(left.metadata.finalizers)}, ${JSON.stringify(left.status)}`);
       return true;
     },
-    { seconds: 20, pauseMilliseconds: 20 },
+    { seconds: SECONDS, pauseMilliseconds: 20 },
   );
 }
 
