@@ -15,12 +15,15 @@ export const systemOf = (node: string): string => `${node}-system`;
 
 const unified = (): boolean => existsSync(`${ROOT}/cgroup.controllers`);
 
-/** Mount points of the v1 hierarchies, from the text of /proc/mounts: the one that tracks processes first. */
+/**
+ * Mount points of the v1 hierarchies, from the text of /proc/mounts: the one that tracks processes first. The v2 hierarchy
+ * beside them that has no controllers ("hybrid") is among them, because runc makes cgroups there, too.
+ */
 export function v1Hierarchies(mounts: string): string[] {
   const points = mounts
     .split("\n")
     .map((line) => line.split(" "))
-    .filter(([, point, type]) => type === "cgroup" && point?.startsWith(ROOT))
+    .filter(([, point, type]) => /^cgroup2?$/.test(type ?? "") && point?.startsWith(`${ROOT}/`))
     .map(([, point]) => point!);
   const tracks = (point: string): number => ["pids", "systemd"].indexOf(path.basename(point)) >>> 0;
   return [...new Set(points)].sort((a, b) => tracks(a) - tracks(b));

@@ -20,6 +20,7 @@ describe("cgroup v1 hierarchies", () => {
       "/sys/fs/cgroup/pids",
       "/sys/fs/cgroup/systemd",
       "/sys/fs/cgroup/cpu,cpuacct",
+      "/sys/fs/cgroup/unified",
     ]);
   });
 
