@@ -19,13 +19,11 @@ export async function startOpenvSwitch(places: Places, node: string): Promise<vo
   const name = nodeProgram(node, "ovs-vswitchd");
   const started = await ensure(places, { ...inNode, name, group, argv: ["ovs-vswitchd", "--pidfile", ...LOGGING] });
   const index = nodeIndex(node);
-  const mac = (bridge: number): string => `0e:58:0a:f4:${index.toString(16).padStart(2, "0")}:0${bridge}`;
   const bridges = script(
     `Making the bridges of ${node}`,
     inNode,
     // ovs-vsctl waits for a new ovs-vswitchd only if there is something new in the database.
     // Fixed addresses: the bridges' own choice changes with their ports, and neighbours remember the old one.
-    // 0e:58, because the CNI plugin makes those of Pods under 0a:58.
     `ovs-vsctl -t 30 \
        ${started ? `-- set Open_vSwitch . external_ids:started=${Date.now()}` : ""} \
        -- --may-exist add-br br-phy -- set Bridge br-phy datapath_type=netdev other-config:hwaddr=${hardwareAddress(nodeAddress(index))} \

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  hardwareAddress,
   MOST_NODES,
   nameProblem,
   nodeAddress,
   nodeIndex,
   nodeName,
   Places,
+  podGateway,
   podSubnet,
 } from "../../../hack/cluster/places";
 
