@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { REASONS } from "@ovs-traffic-control/api";
 
 const root = path.join(import.meta.dirname, "../../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
@@ -47,6 +48,15 @@ describe("documentation", () => {
         .map(([command]) => `${page}: ${command}`),
     );
     assert.deepEqual(unknown, []);
+  });
+
+  it("explains every reason that a status or an Event may have", () => {
+    const page = read("docs/guide/status.md");
+    const reasons = Object.values(REASONS);
+    assert.deepEqual(
+      reasons.filter((reason) => !new RegExp(`^\\| (\\*\\*)?\`${reason}\``, "m").test(page)),
+      [],
+    );
   });
 
   for (const page of pages)
