@@ -4,7 +4,7 @@
  */
 import https from "node:https";
 
-const ANSWER_WITHIN_MS = 1_000;
+const ANSWER_WITHIN_MS = 5_000;
 
 export interface ProbeTarget {
   port: number;

@@ -13,7 +13,9 @@ import { WebhookServer } from "./server";
 /** Pepr's start hangs for good if its store cannot be reached in that moment; the kubelet then restarts the container. */
 const HUNG_AFTER_MS = 60_000;
 const PROBE_UNTIL_READY_MS = 250;
-const PROBE_EVERY_MS = 5_000;
+const PROBE_EVERY_MS = 10_000;
+/** On a busy node, a slow answer is better than an unready Pod, whose share of the requests slows down the others. */
+const FAILURES_UNTIL_UNREADY = 3;
 
 export interface AdmissionParts {
   environment: AdmissionEnvironment;
@@ -101,12 +103,14 @@ class Serving {
   async probeUntil(signal: AbortSignal): Promise<void> {
     const { environment, clock, log } = this.parts;
     const target = { port: environment.webhookPort, serverName: serviceName(environment.podNamespace) };
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted; ) {
       const certificate = this.certificate;
       const well = certificate !== undefined && (await probe({ ...target, cas: certificate.cas }));
       if (well) this.lastAnswer = clock.monotonic();
-      if (well !== this.answers) log.info(well ? "the webhook answers" : "the webhook does not answer any more");
-      this.answers = well;
+      failures = well ? 0 : failures + 1;
+      const answers = well || (this.answers && failures < FAILURES_UNTIL_UNREADY);
+      if (answers !== this.answers) log.info(answers ? "the webhook answers" : "the webhook does not answer any more");
+      this.answers = answers;
       await sleep(clock, well ? PROBE_EVERY_MS : PROBE_UNTIL_READY_MS, signal);
     }
   }
