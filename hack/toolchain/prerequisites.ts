@@ -50,6 +50,7 @@ const REQUIREMENTS: Requirement[] = [
   requirement("image", "mmdebstrap", "mmdebstrap"),
   requirement("capture", "tshark", "tshark"),
   requirement("capture", "tcpdump", "tcpdump"),
+  requirement("capture", "ping", "iputils-ping"),
 ];
 
 /** Where the CNI project's own plugins are installed. */

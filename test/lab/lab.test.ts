@@ -1,7 +1,12 @@
 /** The lab itself: what every other test of this folder relies on. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
 import { Lab } from "../support/lab";
 import type { Frame } from "../support/lab";
+import { run } from "../support/lab/command";
+import { vacateOrphans } from "../support/lab/place";
 
 describe("the packet lab", () => {
   let lab: Lab;
@@ -35,5 +40,25 @@ describe("the packet lab", () => {
     const request = packets.find(({ inner }) => inner.icmpType === 8)!.inner;
     assert.equal(request.source, lab.pod("a").address);
     assert.equal(request.destinationMAC, lab.pod("b").mac);
+  });
+
+  it("cleans up after a run that was killed, and leaves a running one alone", async () => {
+    const child = spawn(process.execPath, ["--import", "tsx", path.join(import.meta.dirname, "crashing-lab.ts")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [output] = (await once(child.stdout, "data")) as [Buffer];
+    const namespace = output.toString().trim();
+    const exists = async (name: string): Promise<boolean> =>
+      (await run("ip", ["netns", "list"])).split("\n").some((line) => line.split(" ")[0] === name);
+    assert.ok(await exists(namespace));
+    vacateOrphans();
+    assert.ok(await exists(namespace), "its process still runs");
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+    vacateOrphans();
+    assert.ok(!(await exists(namespace)));
+    assert.ok(await exists(lab.node("n1").namespace), "this lab is in use");
+    assert.equal((await lab.pod("a").ping(lab.pod("c"), { count: 1 })).received, 1);
   });
 });

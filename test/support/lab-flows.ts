@@ -83,7 +83,7 @@ const action = fc.oneof(
   ),
 );
 
-export const actions = (): fc.Arbitrary<string> =>
+const actions = (): fc.Arbitrary<string> =>
   fc
     .tuple(fc.array(action, { maxLength: 4 }), fc.boolean())
     .map(([list, onwards]) => [...list, ...(onwards || list.length === 0 ? ["goto_table:249"] : [])].join(","))

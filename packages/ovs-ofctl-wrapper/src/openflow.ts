@@ -9,10 +9,10 @@ import type { OvsOptions, Result } from "./result";
 import { run } from "./run";
 
 /** Whatever the bridge's `protocols` column still allows of these is used; bundles need 1.3 or newer. */
-export const VERSIONS = "OpenFlow13,OpenFlow14,OpenFlow15";
+const VERSIONS = "OpenFlow13,OpenFlow14,OpenFlow15";
 
 /** The bridge's own management socket; a bridge name given as it is could be taken for a remote such as `tcp:…`. */
-export function target(options: OvsOptions, bridge: string): string {
+function target(options: OvsOptions, bridge: string): string {
   return `unix:${options.runDir}/${bridge}.mgmt`;
 }
 
