@@ -109,7 +109,7 @@ class TrafficController implements Controller {
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
     this.replicas = replicasOf({ api: reader, nodesNamespace, clock, log: logger("replicas") }, this.handlers());
     const { trafficControls, nodes, plans, jobs, programmerPods } = this.replicas;
-    const plan = new PlanWriter(api, plans);
+    const plan = new PlanWriter(api, plans, clock);
     this.nodeReconciler = new NodeReconciler({
       api,
       nodes,

@@ -6,8 +6,11 @@ import { FINALIZER, TRAFFIC_CONTROL, type TrafficControl } from "../api";
 import { must, type Clock, type JsonPatch, type KubernetesApi } from "../engine";
 import { uidsInForce, type PlanFacts } from "../planning";
 
+/** Not every reason to wait ends with an event. */
+const LOOK_AGAIN_MS = 1_000;
+
 export type Cleanup =
-  /** Nodes that have not confirmed yet, and when the wait ends. */
+  /** Nodes that have not confirmed yet, and when to look again. */
   | { state: "waiting"; nodes: string[]; milliseconds: number; isNew: boolean }
   | { state: "completed" }
   | { state: "abandoned"; nodes: string[] };
@@ -54,7 +57,9 @@ export class Finalizer {
     const seen = this.deletionSeen.get(uid) ?? now;
     this.deletionSeen.set(uid, seen);
     const milliseconds = seen + this.options.deadlineSeconds * 1000 - now;
-    if (nodes.length > 0 && milliseconds > 0) return { state: "waiting", nodes, milliseconds, isNew };
+    if (nodes.length > 0 && milliseconds > 0) {
+      return { state: "waiting", nodes, milliseconds: Math.min(milliseconds, LOOK_AGAIN_MS), isNew };
+    }
     const index = trafficControl.metadata.finalizers?.indexOf(FINALIZER) ?? -1;
     await this.patch(name, "Removing the finalizer", [
       { op: "test", path: "/metadata/uid", value: uid },

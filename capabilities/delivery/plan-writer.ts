@@ -1,7 +1,13 @@
 /** Writes and deletes NodeTrafficPlans, and knows which TrafficControls a write that is still under way may put in force. */
 import { NODE_TRAFFIC_PLAN, type NodeTrafficPlan, type PlanSpec } from "../api";
-import { must, type Informer, type KubernetesApi, type RawObject } from "../engine";
-import { retiringAfter, type PlanFacts } from "../planning";
+import { must, type Clock, type Informer, type KubernetesApi, type RawObject } from "../engine";
+import { isConfirmed, retiringAfter, type PlanFacts } from "../planning";
+
+/**
+ * How long a programmer may take to notice that the plan is again what it last confirmed. It has no reason to say so: to the hash nothing
+ * has happened, although it may have begun with the plan in between.
+ */
+const RETURN_MS = 2_000;
 
 export type RawPlan = NodeTrafficPlan & RawObject;
 
@@ -10,10 +16,13 @@ export class PlanWriter {
   private readonly underWay = new Map<string, Set<string>>();
   /** Nodes whose plan this process has written: from then on the informer has seen our own last write. */
   private readonly written = new Set<string>();
+  /** Per node what was in force for a moment only, and until when it may still be. */
+  private readonly returned = new Map<string, { uids: Set<string>; until: number }>();
 
   constructor(
     private readonly api: KubernetesApi,
     private readonly plans: Informer<RawPlan, PlanFacts>,
+    private readonly clock: Clock,
   ) {}
 
   /** Server-side apply of the whole spec; nothing if it is already there. */
@@ -38,6 +47,8 @@ export class PlanWriter {
       spec,
     });
     if (!result.ok && result.code === 409) await this.refresh(node);
+    const isReturn = before !== undefined && !isConfirmed(before) && before.status.observedHash === wanted.hash;
+    if (isReturn) this.returned.set(node, { uids: new Set(retiring), until: this.clock.monotonic() + RETURN_MS });
     this.plans.admit(must(result, `Writing the NodeTrafficPlan of ${node}`));
     this.written.add(node);
     this.underWay.delete(node);
@@ -51,9 +62,13 @@ export class PlanWriter {
     this.underWay.delete(node);
   }
 
-  /** Whether a write under way may put the TrafficControl in force on the node. */
+  /** Nodes where the TrafficControl may be in force although their plans do not say so (any more, or yet). */
   nodesUnderWay(uid: string): string[] {
-    return [...this.underWay].filter(([, uids]) => uids.has(uid)).map(([node]) => node);
+    const now = this.clock.monotonic();
+    for (const [node, { until }] of this.returned) if (until <= now) this.returned.delete(node);
+    const written = [...this.underWay].filter(([, uids]) => uids.has(uid));
+    const returned = [...this.returned].filter(([, { uids }]) => uids.has(uid));
+    return [...written, ...returned].map(([node]) => node);
   }
 
   private async refresh(node: string): Promise<void> {

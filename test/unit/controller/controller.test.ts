@@ -23,7 +23,9 @@ function ruleNames(cluster: FakeCluster, node: string): string[] | undefined {
   return cluster.plan(node)?.spec.rules.map(({ name }) => name);
 }
 
-describe("the controller", () => {
+describe("the controller", function () {
+  this.timeout(30_000);
+
   it("writes a plan and a Job for each node with selected Pods, and says so when they are realized", async () => {
     const cluster = await started();
     cluster.addTrafficControl("tap");
@@ -95,6 +97,23 @@ describe("the controller", () => {
     await cluster.clock.advance(1_000);
     assert.equal(cluster.trafficControl("tap"), undefined);
     assert.ok(cluster.events().includes(REASONS.cleanupCompleted));
+  });
+
+  it("gives a programmer time to undo what was wanted for a moment only, which it does not confirm", async () => {
+    const cluster = await started();
+    cluster.addTrafficControl("stays");
+    await cluster.clock.advance(5_000);
+    const confirmed = cluster.plan("node-1")?.status?.observedHash;
+    cluster.behaviour.silent.add("node-1").add("node-2");
+    cluster.addTrafficControl("brief", { targetPort: { ovsInternal: { name: "tap0" } } });
+    await cluster.clock.advance(20);
+    assert.deepEqual(ruleNames(cluster, "node-1"), ["stays", "brief"]);
+    cluster.remove(TRAFFIC_CONTROL, "brief");
+    await cluster.clock.advance(1_000);
+    assert.equal(cluster.plan("node-1")?.spec.hash, confirmed);
+    assert.notEqual(cluster.trafficControl("brief"), undefined);
+    await cluster.clock.advance(3_000);
+    assert.equal(cluster.trafficControl("brief"), undefined);
   });
 
   it("gives a node that does not answer 60 seconds, then lets go and says so", async () => {
