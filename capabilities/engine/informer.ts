@@ -40,7 +40,6 @@ interface Entry<T> {
   object: T;
   version: bigint;
   uid: string;
-  significance: string;
 }
 
 export class Informer<Raw extends RawObject, T> {
@@ -190,11 +189,15 @@ export class Informer<Raw extends RawObject, T> {
     if (before !== undefined && before.version >= version) return;
     if ((this.tombstones.get(key) ?? -1n) >= version) return;
     const object = this.options.project(raw);
-    const significance = JSON.stringify(this.options.significant?.(object) ?? object);
-    this.entries.set(key, { object, version, uid: raw.metadata.uid, significance });
-    if (before?.significance !== significance || before.uid !== raw.metadata.uid) {
-      this.options.onChange(before?.object, object, key);
-    }
+    const { uid } = raw.metadata;
+    this.entries.set(key, { object, version, uid });
+    const isSame = before?.uid === uid && this.significance(before.object) === this.significance(object);
+    if (!isSame) this.options.onChange(before?.object, object, key);
+  }
+
+  /** Not kept per object: events are rarer than objects. */
+  private significance(object: T): string {
+    return JSON.stringify(this.options.significant?.(object) ?? object);
   }
 
   private remove(key: string, version: bigint, uid?: string): void {
