@@ -112,6 +112,13 @@ async function figures(stage: Stage): Promise<string> {
     "no programmer on the node: API's answer → first copy",
     cold.map(({ answered }) => answered),
   );
+  add(
+    "no programmer on the node: start of kubectl apply → first copy",
+    await runs("kubectl apply without a programmer", async () => {
+      await bench.withoutProgrammer();
+      return bench.apply();
+    }),
+  );
   await bench.stop();
   return table(found);
 }

@@ -22,14 +22,19 @@ for bridge in $(ovs-vsctl -t 10 list-br); do
     echo "@ $bridge $what"; ovs-ofctl -t 10 -O OpenFlow14 --no-stats $what $bridge
   done
 done
-echo "@ - links"; ip -o link show | sed 's/^[0-9]*: //'
+echo "@ - links"; ip -o link show
 echo "@ - database"; ovsdb-client -t 10 --format=json dump
 `;
 
 export async function bridgeState(cluster: Cluster, node: string): Promise<BridgeState> {
   const { stdout, stderr, exitCode } = await cluster.exec(node, "sh", ["-c", SCRIPT]);
   if (exitCode !== 0) throw new Error(`The Open vSwitch of ${node} cannot be read: ${stderr.trim()}`);
-  return stdout
+  return factsOf(stdout);
+}
+
+/** Pure: what the script has printed → one line per fact. */
+export function factsOf(printed: string): BridgeState {
+  return printed
     .split(/^@ /m)
     .filter((section) => section !== "")
     .flatMap((section) => {
@@ -51,7 +56,7 @@ export function bridgeDifference(before: BridgeState, after: BridgeState): strin
 
 function facts(title: string, lines: string[]): string[] {
   if (title.endsWith("database")) return lines.filter((line) => line.startsWith("{")).flatMap(rows);
-  if (title.endsWith("links")) return lines.filter((line) => line !== "").map((line) => line.split(/[:@]/)[0]!);
+  if (title.endsWith("links")) return lines.flatMap((line) => /^\d+: ([^:@]+)/.exec(line)?.[1] ?? []);
   const body = lines.filter((line) => line.trim() !== "" && !/^(OFP|NXST)\S* reply/.test(line));
   if (!title.endsWith("dump-ports-desc")) return body.map((line) => line.trim());
   // A port is a line " 3(name): addr:…" and indented ones about it; its number may change.
