@@ -1,6 +1,7 @@
 /** Takes a cluster down: processes, namespaces (and with them mounts and devices), cgroups, state. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
+import path from "node:path";
 import { withLock } from "../toolchain";
 import { processesIn, removeCgroups } from "./cgroups";
 import { namespaceInode, removeNamespace } from "./namespaces";
@@ -18,7 +19,11 @@ export async function removeEverything(places: Places): Promise<void> {
   const namespaces = await ownNamespaces(places);
   // Twice: a process that was just being started by one that was killed.
   for (let round = 0; round < 2; round++)
-    await killAll([...processesIn(places.cgroup), ...processesInNamespaces(namespaces)].filter(isNotMine));
+    await killAll(
+      [...processesIn(places.cgroup), ...processesInNamespaces(namespaces), ...processesWithMounts(places)].filter(
+        isNotMine,
+      ),
+    );
   for (const namespace of namespaces) await removeNamespace(namespace);
   await removeCgroups(places.cgroup);
   await rm(places.state, { recursive: true, force: true });
@@ -37,16 +42,25 @@ async function ownNamespaces({ machineNamespace }: Places): Promise<string[]> {
 /** Whoever was started in there by `host` and `exec`, or joined by other means. */
 function processesInNamespaces(namespaces: string[]): number[] {
   const inodes = new Set(namespaces.map(namespaceInode).filter((inode) => inode !== undefined));
-  return readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry))
-    .filter((pid) => {
-      try {
-        return inodes.has(statSync(`/proc/${pid}/ns/net`).ino);
-      } catch {
-        return false; // It has ended, or is none of ours: those we may look at.
-      }
-    })
-    .map(Number);
+  return processesThat((directory) => inodes.has(statSync(`${directory}/ns/net`).ino));
+}
+
+/** Whoever sees a node's file system: also containers, wherever their cgroup is, and what has lost its namespaces' names. */
+function processesWithMounts({ state }: Places): number[] {
+  const folder = path.join(...state.split(path.sep).slice(-3), "/");
+  return processesThat((directory) => readFileSync(`${directory}/mountinfo`, "utf8").includes(`/${folder}`));
+}
+
+function processesThat(match: (directory: string) => boolean): number[] {
+  const all = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+  const matching = all.filter((pid) => {
+    try {
+      return match(`/proc/${pid}`);
+    } catch {
+      return false; // It has ended, or is none of ours: those we may look at.
+    }
+  });
+  return matching.map(Number);
 }
 
 /** Not this process, nor those that it runs below. */

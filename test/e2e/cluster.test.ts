@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { Cluster, down, TEST_IMAGE, up } from "../../hack/cluster";
+import { eventually } from "../support/e2e/eventually";
 
 const NAME = "second";
 const SECONDS = 1000;
@@ -35,6 +36,17 @@ function kill(namespace: string, name: string): void {
   for (const pid of pids) process.kill(pid, "SIGKILL");
 }
 
+const read = (file: string): string => {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // of a process that has ended
+  }
+};
+/** Empty also for one that has ended and is only waiting for its parent to take note. */
+const commandLine = (pid: string): string => read(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+const cgroup = (pid: string): string => (commandLine(pid) ? read(`/proc/${pid}/cgroup`) : "");
+
 /** Everything on this machine that has the cluster's name. */
 function traces(): string[] {
   const named = (directory: string): string[] =>
@@ -45,19 +57,11 @@ function traces(): string[] {
       : [];
   const hierarchies = readdirSync("/sys/fs/cgroup", { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const running = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
-  const commandLine = (pid: string): string => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ") + cgroup(pid);
-    } catch {
-      return ""; // it has ended
-    }
-  };
-  const cgroup = (pid: string): string => readFileSync(`/proc/${pid}/cgroup`, "utf8");
   return [
     ...named("/run/netns"),
     ...named("/sys/fs/cgroup"),
     ...hierarchies.flatMap(({ name }) => named(path.join("/sys/fs/cgroup", name))),
-    ...running.map(commandLine).filter((text) => text.includes(NAME)),
+    ...running.map((pid) => commandLine(pid) + cgroup(pid)).filter((text) => text.includes(NAME)),
     ...readFileSync("/proc/self/mounts", "utf8")
       .split("\n")
       .filter((line) => line.includes(NAME)),
@@ -94,8 +98,14 @@ describe("a second cluster", function () {
   /** What the Pods' addresses are like after a restart is kubelet's business: it is asked through the Service. */
   const askWeb = async (): Promise<string> => {
     const address = await cluster.kubectl(["get", "service", "web", "--output", "jsonpath={.spec.clusterIP}"]);
-    const ask = `for i in 1 2 3 4 5; do timeout 3 wget -qO- http://${address}/passwd && exit; sleep 1; done; exit 1`;
-    return inClient("sh", "-c", ask);
+    // A kubelet that was just started does not know its Pods for a moment.
+    return eventually(
+      "the Service answers",
+      () => inClient("timeout", "3", "wget", "-qO-", `http://${address}/passwd`),
+      {
+        seconds: 30,
+      },
+    );
   };
 
   it("lets Pods reach each other through a Service, on one node too", async () => {
@@ -158,8 +168,13 @@ describe("a second cluster", function () {
       traces().some((trace) => trace.includes("kubelet")),
       "traces are found while it is up",
     );
+    // The containers' own processes: nothing that could be missing above would connect them with the cluster.
+    const { stdout } = await cluster.exec("node-1", "ctr", ["tasks", "list"]);
+    const containers = [...stdout.matchAll(/^\w+ +(\d+) +RUNNING/gm)].map(([, pid]) => pid!);
+    assert.equal(containers.length, 4, `two Pods are four containers, with their sandboxes: ${stdout}`);
     await down(NAME);
     assert.deepEqual(traces(), []);
+    assert.deepEqual(containers.map(commandLine).join(""), "");
     assert.deepEqual(devices(), devicesBefore);
     await assert.rejects(Cluster.open(NAME), /There is no running cluster .* npm run cluster -- up/);
   });
