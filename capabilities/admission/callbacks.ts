@@ -4,6 +4,7 @@
  */
 import type { KubernetesObject } from "kubernetes-fluent-client";
 import type { PeprValidateRequest } from "pepr";
+import { ANNOTATIONS } from "../api";
 import type { Logger } from "../engine";
 import type { AdmissionMetrics, Decision } from "./metrics";
 import { denial, judge, signature, warningLines, type Review } from "./review";
@@ -12,7 +13,10 @@ import type { MistakeKind } from "./rules";
 /** The parts of Pepr's requests that are used. */
 type AnyRequest = PeprValidateRequest<KubernetesObject>;
 type ValidateRequest = Pick<AnyRequest, "Request" | "Approve" | "Deny">;
-type MutateRequest = Pick<AnyRequest, "Request" | "Raw"> & { SetAnnotation(name: string, value: string): unknown };
+type MutateRequest = Pick<AnyRequest, "Request" | "Raw"> & {
+  SetAnnotation(name: string, value: string): unknown;
+  RemoveAnnotation(name: string): unknown;
+};
 type Answer = ReturnType<AnyRequest["Approve"]>;
 
 export interface AdmissionCallbacks {
@@ -61,8 +65,9 @@ function sign(request: MutateRequest): void {
   const wanted = signature(reviewOf(request));
   if (wanted === undefined) return;
   request.Raw.metadata ??= {};
-  request.Raw.metadata.finalizers = wanted.finalizers;
-  for (const [name, value] of Object.entries(wanted.annotations)) request.SetAnnotation(name, value);
+  if (wanted.finalizers.length > 0) request.Raw.metadata.finalizers = wanted.finalizers;
+  if (wanted.author === undefined) request.RemoveAnnotation(ANNOTATIONS.lastChangedBy);
+  else request.SetAnnotation(ANNOTATIONS.lastChangedBy, wanted.author);
 }
 
 function reviewOf({ Request }: Pick<AnyRequest, "Request">): Review {

@@ -41,26 +41,42 @@ export function warningLines(found: readonly Warning[]): string[] {
 /** What the mutating webhook writes: never a field of spec. */
 export interface Signature {
   finalizers: string[];
-  annotations: Record<string, string>;
+  /** undefined takes the author away. */
+  author: string | undefined;
 }
 
 /** Finalizer and author for a new object or a changed spec; undefined where there is nothing to write. */
 export function signature(review: Review): Signature | undefined {
-  if (!changesSpec(review)) return undefined;
-  const metadata = part(review.object, "metadata");
-  const present = part(metadata, "finalizers");
-  const finalizers = Array.isArray(present) ? present.filter((name) => typeof name === "string") : [];
-  return {
-    finalizers: finalizers.includes(FINALIZER) ? finalizers : [...finalizers, FINALIZER],
-    annotations: { [ANNOTATIONS.lastChangedBy]: review.username ?? "" },
-  };
+  const { object, oldObject, operation, username } = review;
+  if (changesSpec(review)) return { finalizers: withOurs(finalizersOf(object)), author: username ?? "" };
+  // An author changes with the spec only: whoever edits the annotation, or loses it on the way, finds it as it was.
+  if (operation !== "UPDATE" || isLeaving(object) || authorOf(object) === authorOf(oldObject)) return undefined;
+  return { finalizers: finalizersOf(object), author: authorOf(oldObject) };
+}
+
+function withOurs(finalizers: string[]): string[] {
+  return finalizers.includes(FINALIZER) ? finalizers : [...finalizers, FINALIZER];
+}
+
+function finalizersOf(object: unknown): string[] {
+  const present = part(part(object, "metadata"), "finalizers");
+  return Array.isArray(present) ? present.filter((name) => typeof name === "string") : [];
+}
+
+function authorOf(object: unknown): string | undefined {
+  const author = part(part(part(object, "metadata"), "annotations"), ANNOTATIONS.lastChangedBy);
+  return typeof author === "string" ? author : undefined;
 }
 
 /** A creation, or an update of spec, of an object that is to stay. */
 function changesSpec({ operation, object, oldObject }: Review): boolean {
   if (operation !== "CREATE" && operation !== "UPDATE") return false;
-  if (part(part(object, "metadata"), "deletionTimestamp") !== undefined) return false;
+  if (isLeaving(object)) return false;
   return operation === "CREATE" || !isDeepStrictEqual(part(object, "spec"), part(oldObject, "spec"));
+}
+
+function isLeaving(object: unknown): boolean {
+  return part(part(object, "metadata"), "deletionTimestamp") !== undefined;
 }
 
 function part(value: unknown, name: string): unknown {

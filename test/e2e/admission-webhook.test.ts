@@ -94,6 +94,8 @@ describe("a TrafficControl that is right", () => {
     const as = ["--as=alice", "--as-group=system:masters"];
     await kubectl(["label", "tc", NAME, "colour=red", ...as]);
     assert.equal(await author(), await whoAmI());
+    await kubectl(["annotate", "--overwrite", "tc", NAME, `${ANNOTATIONS.lastChangedBy}=nobody`, ...as]);
+    assert.equal(await author(), await whoAmI());
     await kubectl(["patch", "tc", NAME, "--type=merge", "-p", '{"spec":{"direction":"Egress"}}', ...as]);
     assert.equal(await author(), "alice");
   });

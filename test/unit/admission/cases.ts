@@ -259,7 +259,7 @@ export const WRONG_TYPES: readonly Case[] = named({
   "labels as a list": labels(["app=web"]),
   "a label value as a number": labels({ version: 2 }),
   "a label value as a boolean": labels({ canary: true }),
-  "expressions as an object": { appliedTo: { podSelector: { matchExpressions: { key: "a" } } } },
+  "expressions as an object": { appliedTo: { podSelector: { matchExpressions: {} } } },
   "values as a string": expression({ key: "team", operator: "In", values: "red" }),
   "direction as a list": { direction: ["Ingress", "Egress"] },
   "action as a boolean": { action: true },

@@ -157,7 +157,7 @@ describe("the rules, whatever they are given,", () => {
     );
   });
 
-  it("answer within milliseconds about 2 MB of nonsense", () => {
+  it("answer about 2 MB of nonsense soon and briefly", () => {
     const deep = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
     const hostile = [
       { direction: "x".repeat(2_000_000) },
@@ -174,9 +174,11 @@ describe("the rules, whatever they are given,", () => {
     ];
     for (const change of hostile) {
       const object = manifest({ title: "", change });
-      const started = performance.now();
+      const started = process.cpuUsage();
       const lines = mistakes(object).map(format);
-      assert.ok(performance.now() - started < 250, `${Object.keys(change)[0]!} took ${performance.now() - started} ms`);
+      // Processor time, because a busy machine says nothing about the rules; a quadratic rule takes minutes.
+      const milliseconds = process.cpuUsage(started).user / 1000;
+      assert.ok(milliseconds < 1_000, `${Object.keys(change)[0]!} took ${milliseconds} ms`);
       assert.ok(lines.join("\n").length < 2_000, "the answer is as long as the question");
     }
   });

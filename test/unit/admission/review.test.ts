@@ -56,10 +56,10 @@ describe("a review", () => {
 });
 
 describe("a signature", () => {
-  const author = { [ANNOTATIONS.lastChangedBy]: "alice" };
+  const by = (author: string): object => ({ annotations: { [ANNOTATIONS.lastChangedBy]: author } });
 
   it("is finalizer and author on a new object", () => {
-    const wanted = { finalizers: [FINALIZER], annotations: author };
+    const wanted = { finalizers: [FINALIZER], author: "alice" };
     assert.deepEqual(signature({ operation: "CREATE", object: good(), username: "alice" }), wanted);
   });
 
@@ -74,7 +74,7 @@ describe("a signature", () => {
     const changed = with_({ direction: "Egress" }, { annotations: { [ANNOTATIONS.lastChangedBy]: "mallory" } });
     assert.deepEqual(signature({ operation: "UPDATE", object: changed, oldObject: good(), username: "alice" }), {
       finalizers: [FINALIZER],
-      annotations: author,
+      author: "alice",
     });
   });
 
@@ -83,6 +83,16 @@ describe("a signature", () => {
     assert.equal(signature({ operation: "UPDATE", object: labelled, oldObject: good(), username: "bob" }), undefined);
     const dying = with_({ direction: "Egress" }, { deletionTimestamp: "2026-01-01T00:00:00Z" });
     assert.equal(signature({ operation: "UPDATE", object: dying, oldObject: good(), username: "bob" }), undefined);
+  });
+
+  it("stays that of the last change of spec when somebody edits it, loses it, or writes the first one", () => {
+    const of = (object: unknown, oldObject: unknown): ReturnType<typeof signature> =>
+      signature({ operation: "UPDATE", object, oldObject, username: "mallory" });
+    const [signed, forged] = [good({ ...by("alice"), finalizers: [FINALIZER] }), good(by("mallory"))];
+    assert.deepEqual(of(forged, signed), { finalizers: [], author: "alice" });
+    assert.deepEqual(of(good(), signed), { finalizers: [], author: "alice" });
+    assert.deepEqual(of(forged, good()), { finalizers: [], author: undefined });
+    assert.equal(of(good({ ...by("alice"), labels: { a: "b" } }), signed), undefined);
   });
 
   it("takes finalizers of any type", () => {
