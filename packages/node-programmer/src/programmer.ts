@@ -210,11 +210,15 @@ class Programmer {
     const spec = plan?.spec ?? NO_PLAN;
     await this.catchUp(world, spec);
     const outcome = await world.reconciler.pass(spec);
-    this.outcome = outcome;
     if (!this.searched) {
       this.searched = true;
-      if (await world.bridges.findLeftovers()) this.wake("flows of a former run on another bridge");
+      if (await world.bridges.findLeftovers()) {
+        // Not done yet, whatever this pass says: the next one follows at once.
+        this.wake("flows of a former run on another bridge");
+        return "done";
+      }
     }
+    this.outcome = outcome;
     this.reporter.tell(outcome, why, performance.now() - started);
     this.reporter.report(outcome);
     if (outcome.changes > 0) this.auditLater(AFTER_CHANGE);

@@ -49,7 +49,7 @@ export class Ports {
   private readonly prepared = new Set<string>();
   /** Internal ports whose link has been set up. */
   private readonly up = new Set<string>();
-  /** Asked once between two rounds of lookAfter. */
+  /** Asked when the first tunnel is made, and again in each round of lookAfter. */
   private readonly kernelTunnels = new Map<KernelTunnel["kind"], Promise<KernelTunnel[]>>();
 
   /** How often a port was made, repaired, adopted or removed. */
@@ -95,7 +95,7 @@ export class Ports {
         if ((await this.way(spec, true)) !== null) this.prepared.delete(spec.name);
       }),
     );
-    this.kernelTunnels.clear();
+    for (const kind of this.kernelTunnels.keys()) this.kernelTunnels.set(kind, this.world.host.kernelTunnels(kind));
   }
 
   /** Deletes a port of ours, or gives an adopted one back as it was. The result says what went wrong, null if nothing. */
