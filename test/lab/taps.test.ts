@@ -116,7 +116,8 @@ describe("taps on one node", () => {
         await programmer.apply([...rules(), ...idle()]);
         for (const v6 of [false, true]) {
           const start = Date.now() / 1000;
-          await (from ?? (() => a!))().ping(to(), { v6, count: PINGS });
+          const { received } = await (from ?? (() => a!))().ping(to(), { v6, count: PINGS });
+          assert.ok(received > 0, name);
           await sleep(SETTLE);
           times.push([`${name} ${v6}`, start, Date.now() / 1000]);
         }
