@@ -195,9 +195,9 @@ function withoutPorts(flows: string[]): string[] {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 20_000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`This did not become true within 10 s: ${condition.toString()}`);
+    if (Date.now() > deadline) throw new Error(`This did not become true within 20 s: ${condition.toString()}`);
     await sleep(20);
   }
 }

@@ -49,7 +49,7 @@ describe("flows on a real Open vSwitch", () => {
         assert.equal((await dump()).length, new Set(wanted.map(flowKey)).size);
         value(await openflow.bundle(BRIDGE, [{ kind: "delete", ...OURS }]));
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 

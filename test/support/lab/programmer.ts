@@ -25,7 +25,7 @@ export interface LabRule {
 }
 
 /** Milliseconds for a plan to be in force. */
-const PATIENCE = 10_000;
+const PATIENCE = 20_000;
 
 export class LabProgrammer {
   private output = "";
