@@ -18,6 +18,8 @@ export class DesiredState {
   private readonly index: SelectionIndex;
   private readonly trafficControls = new Map<string, TrafficControl>();
   private conflicts = new Map<string, Conflict>();
+  /** Resolved when somebody asks: a list of TrafficControls is one question, not as many as it has items. */
+  private conflictsAreStale = false;
 
   constructor(operatorNamespaces: ReadonlySet<string>) {
     this.index = new SelectionIndex(operatorNamespaces);
@@ -37,7 +39,7 @@ export class DesiredState {
     else this.trafficControls.set(name, trafficControl);
     const isWanted = trafficControl !== undefined && trafficControl.metadata.deletionTimestamp === undefined;
     this.index.setTrafficControl(name, isWanted ? selectorFacts(trafficControl) : undefined);
-    this.resolveConflicts();
+    this.conflictsAreStale = true;
   }
 
   /** The plan that the node should have. */
@@ -56,6 +58,7 @@ export class DesiredState {
   }
 
   conflictOf({ metadata }: TrafficControl): Conflict | undefined {
+    this.resolveConflicts();
     return this.conflicts.get(metadata.uid ?? "");
   }
 
@@ -76,6 +79,7 @@ export class DesiredState {
   }
 
   takeDirty(): Dirty {
+    this.resolveConflicts();
     return this.index.takeDirty();
   }
 
@@ -86,6 +90,8 @@ export class DesiredState {
   }
 
   private resolveConflicts(): void {
+    if (!this.conflictsAreStale) return;
+    this.conflictsAreStale = false;
     const before = this.conflicts;
     this.conflicts = conflictsAmong(this.trafficControls.values());
     for (const { metadata } of this.trafficControls.values()) {

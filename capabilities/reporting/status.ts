@@ -9,9 +9,9 @@ import { count, list, type Noun } from "./words";
 import { targetText } from "./target";
 
 /** A Pod born after Ready=True may take so long before it turns Ready False. */
-export const GRACE_MS = 10_000;
+const GRACE_MS = 10_000;
 /** A Pod that has no port on Open vSwitch for so long never gets one. */
-export const PORTLESS_MS = 60_000;
+const PORTLESS_MS = 60_000;
 const MAXIMUM_FAILURES = 10;
 
 export interface StatusInput {

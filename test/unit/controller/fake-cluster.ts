@@ -17,7 +17,7 @@ import { VirtualClock } from "../engine/virtual-clock";
 const TICK_MS = 200;
 const POD_START_MS = 1_000;
 
-export const ENVIRONMENT: Environment = {
+const ENVIRONMENT: Environment = {
   podName: "controller",
   podNamespace: "operator",
   nodesNamespace: "nodes",

@@ -31,7 +31,9 @@ const node = (name: string): { resource: typeof RESOURCES.nodes; name: string } 
 });
 const labelled = (color: string, extra = {}): { metadata: object } => ({ metadata: { labels: { color }, ...extra } });
 
-describe("Informer", () => {
+describe("Informer", function () {
+  this.timeout(30_000);
+
   it("lists in pages, then follows", async () => {
     const { server, clock, informer, changes } = setUp();
     for (let i = 0; i < 1_203; i++) server.put(node(`n${i}`), labelled("red"));

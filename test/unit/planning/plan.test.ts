@@ -17,7 +17,9 @@ describe("precedence", () => {
   });
 });
 
-describe("planNode", () => {
+describe("planNode", function () {
+  this.timeout(30_000);
+
   it("lists rules in order of precedence, Pods by Namespace and name, and each set of rules once", () => {
     const plan = planNode("node-uid", [
       { pod: samplePod({ name: "b" }), trafficControls: [younger, old] },
@@ -114,7 +116,9 @@ describe("planNode", () => {
   });
 });
 
-describe("excess", () => {
+describe("excess", function () {
+  this.timeout(30_000);
+
   const many = (count: number): PlannedPod[] =>
     Array.from({ length: count }, (_, i) => ({ pod: samplePod({ name: `p${i}` }), trafficControls: [old] }));
 

@@ -51,7 +51,8 @@ describe("podFacts", () => {
     ["much-too-long-for-linux,eth0", ["eth0"]],
   ] as const) {
     it(`reads the interfaces annotation ${JSON.stringify(annotation)}`, () => {
-      const annotations: Record<string, string> = annotation === undefined ? {} : { [ANNOTATIONS.interfaces]: annotation };
+      const annotations: Record<string, string> =
+        annotation === undefined ? {} : { [ANNOTATIONS.interfaces]: annotation };
       assert.deepEqual(podFacts(raw({ annotations })).interfaces, expected);
     });
   }
