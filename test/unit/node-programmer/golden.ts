@@ -20,7 +20,7 @@ const TABLES: Record<number, string> = {
 };
 const KINDS = Object.fromEntries(Object.entries(KIND).map(([name, kind]) => [kind, name]));
 
-export function readable(flows: readonly Flow[]): string {
+function readable(flows: readonly Flow[]): string {
   const tables = [...new Set(flows.map(({ table }) => table))].sort((a, b) => a - b);
   return tables
     .map((table) => {

@@ -1,3 +1,3 @@
 /** The programmer's plan in the Kubernetes API. The door of this room. */
-export { ApiServer, inCluster } from "./api-server";
+export { inCluster } from "./api-server";
 export { KubernetesPlan } from "./plan";

@@ -50,5 +50,5 @@ export const WANTED = 0x2;
 export const VLAN_REGISTER = "reg13";
 
 /** One bit per rule, 32 to a register, in reg0 to reg11. reg12 is for redirects. */
-export const RULE_REGISTERS = 12;
+const RULE_REGISTERS = 12;
 export const RULE_BITS = 32 * RULE_REGISTERS;
