@@ -4,7 +4,7 @@
  */
 import { Command } from "commander";
 import { once } from "node:events";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { down, up } from "../../../hack/cluster";
 import { deploy } from "../../../hack/deploy";
 import { Stage } from "../../support/e2e/stage";
@@ -49,9 +49,10 @@ async function around(): Promise<void> {
 }
 
 async function measure(): Promise<void> {
+  const load = loadavg()[0]!;
   const stage = await Stage.setUp(options.cluster);
   try {
-    console.log(`\n${await figures(stage)}\n\n${machine()}`);
+    console.log(`\n${await figures(stage)}\n\n${machine(load)}`);
   } finally {
     await stage.tearDown();
   }
@@ -133,8 +134,10 @@ async function runs<T>(what: string, run: (number: number) => Promise<T>): Promi
   return values;
 }
 
-function machine(): string {
+/** Where and how the figures were measured; the load says whether the machine had anything else to do. */
+function machine(load: number): string {
   const [cpu] = cpus();
-  const memoryGiB = (totalmem() / 2 ** 30).toFixed(0);
-  return `Measured on ${cpus().length} × ${cpu?.model ?? "?"}, ${memoryGiB} GiB, Node ${process.versions.node}, with: npm run bench:e2e -- --runs ${options.runs}`;
+  const hardware = `${cpus().length} × ${cpu?.model ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  const command = `npm run bench:e2e -- --runs ${options.runs}`;
+  return `Measured on ${hardware}, Node ${process.versions.node}, load average ${load.toFixed(1)} before, with: ${command}`;
 }
