@@ -89,8 +89,7 @@ export class Cluster {
 
   /** Loads an image archive (OCI or Docker) into every node. */
   async load(archive: string): Promise<void> {
-    const file = path.resolve(archive);
-    await Promise.all(this.nodes.map((node) => importImages(this.places, node, file)));
+    await importImages(this.places, this.nodes, path.resolve(archive));
   }
 
   private hostCommand(command: string, args: string[]): [string, ...string[]] {

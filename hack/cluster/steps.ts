@@ -64,7 +64,7 @@ export async function prepareNode(places: Places, node: string, found: Found): P
   const runtime = async (): Promise<void> => {
     await startContainerd(places, node);
     await importBaseImages(places, node, found.baseImages);
-    for (const archive of found.images) await importImages(places, node, archive);
+    for (const archive of found.images) await importImages(places, [node], path.resolve(archive));
   };
   const network = async (): Promise<void> => {
     await startOpenvSwitch(places, node);
