@@ -103,12 +103,13 @@ export class LabProgrammer {
   }
 }
 
-/** Bundles the program as the image does, once for all nodes of a lab: started from source it would take half a second. */
+/** The program as the image has it, made once for all labs of a process: started from source it would take half a second. */
+let bundled: Promise<string> | null = null;
+
 export async function bundleProgrammer(directory: string): Promise<string> {
-  const file = path.join(directory, "node-programmer.mjs");
-  await build({
+  bundled ??= build({
     entryPoints: [path.join(import.meta.dirname, "../../../packages/node-programmer/src/main.ts")],
-    outfile: file,
+    write: false,
     bundle: true,
     platform: "node",
     format: "esm",
@@ -116,7 +117,9 @@ export async function bundleProgrammer(directory: string): Promise<string> {
     banner: {
       js: `import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);`,
     },
-  });
+  }).then(({ outputFiles }) => outputFiles[0]!.text);
+  const file = path.join(directory, "node-programmer.mjs");
+  await writeFile(file, await bundled);
   return file;
 }
 
