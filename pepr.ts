@@ -8,6 +8,7 @@ import {
   AdmissionMetrics,
   readAdmissionEnvironment,
   startAdmission,
+  watchNeighbours,
 } from "./capabilities/admission";
 import { startController } from "./capabilities/controller";
 import {
@@ -51,12 +52,14 @@ async function loadPepr(actions: TrafficControlActions, mode: "admission" | "wat
 async function admission(): Promise<Stop> {
   const environment = readAdmissionEnvironment(process.env, tmpdir());
   const metrics = new EngineMetrics({ processMetrics: true });
-  const callbacks = admissionCallbacks(new AdmissionMetrics(metrics), logger("admission"));
+  const api = new KubernetesClient({ connection: Connection.fromEnvironment(), metrics });
+  const neighbours = watchNeighbours(api, systemClock, logger("neighbours"));
+  const callbacks = admissionCallbacks(new AdmissionMetrics(metrics), logger("admission"), neighbours.peers);
   const makePepr = await loadPepr({ ...callbacks, wake: () => undefined }, "admission");
   let pepr: PeprModule | undefined;
   const serving = await startAdmission({
     environment,
-    api: new KubernetesClient({ connection: Connection.fromEnvironment(), metrics }),
+    api,
     clock: systemClock,
     log: logger("admission"),
     metrics: () => metrics.registry.metrics(),
@@ -68,7 +71,10 @@ async function admission(): Promise<Stop> {
       pepr?.start(environment.webhookPort);
     },
   });
-  return () => serving.stop();
+  return async () => {
+    await serving.stop();
+    await neighbours.stop();
+  };
 }
 
 async function controller(): Promise<Stop> {

@@ -2,12 +2,14 @@
 export { admissionCallbacks, type AdmissionCallbacks } from "./callbacks";
 export { certificateKeeper, serviceName, type CertificateKeeper, type CertificateKeeperOptions } from "./certificates";
 export { readAdmissionEnvironment, type AdmissionEnvironment } from "./environment";
+export { watchNeighbours, type Neighbours } from "./neighbours";
 export { AdmissionMetrics } from "./metrics";
 export {
   format,
   formatWarning,
   MESSAGES,
   mistakes,
+  Peers,
   warnings,
   type Mistake,
   type MistakeKind,

@@ -1,7 +1,7 @@
 /** What an AdmissionReview's request means for a TrafficControl, decided without effects. Called by the Pepr callbacks. */
 import { isDeepStrictEqual } from "node:util";
 import { ANNOTATIONS, FINALIZER } from "../api";
-import { format, formatWarning, mistakes, warnings, type Mistake, type Warning } from "./rules";
+import { format, formatWarning, mistakes, Peers, warnings, type Mistake, type Warning } from "./rules";
 
 /** The parts of a request that decisions are made from; everything in `object` may be anything. */
 export interface Review {
@@ -18,13 +18,14 @@ export type Verdict =
 const MOST_LINES = 50;
 
 /** Whether the object may be stored. Deletions and updates that leave spec alone always may, whatever newer rules say. */
-export function judge(review: Review): Verdict {
+export function judge(review: Review, peers = new Peers()): Verdict {
   if (!changesSpec(review)) return { allowed: true, warnings: [] };
-  const found = mistakes(review.object);
-  const thoughts = warnings(review.object);
+  const { object } = review;
+  const [name, spec] = [nameOf(object), part(object, "spec")];
+  const found = [...mistakes(object), ...peers.conflicts(name, spec)];
   return found.length === 0
-    ? { allowed: true, warnings: thoughts }
-    : { allowed: false, mistakes: found, warnings: thoughts };
+    ? { allowed: true, warnings: [...warnings(object), ...peers.twin(name, spec)] }
+    : { allowed: false, mistakes: found, warnings: warnings(object) };
 }
 
 /** All mistakes, one per line; several begin on a line of their own, after the API server's "denied the request:". */
@@ -73,6 +74,11 @@ function changesSpec({ operation, object, oldObject }: Review): boolean {
   if (operation !== "CREATE" && operation !== "UPDATE") return false;
   if (isLeaving(object)) return false;
   return operation === "CREATE" || !isDeepStrictEqual(part(object, "spec"), part(oldObject, "spec"));
+}
+
+function nameOf(object: unknown): string {
+  const name = part(part(object, "metadata"), "name");
+  return typeof name === "string" ? name : "";
 }
 
 function isLeaving(object: unknown): boolean {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
+import { refusal } from "../support/e2e/refusal";
 import { manifest } from "../unit/admission/cases";
 
 const NAMESPACE = ["-n", "ovs-traffic-control"];
@@ -24,13 +25,11 @@ function keepCreating(): { stop: () => Promise<{ count: number; failures: string
   const stopping = new AbortController();
   const failures: string[] = [];
   let count = 0;
-  const input = JSON.stringify(manifest({ title: "", change: {} }, "e2e-certificates"));
+  const object = manifest({ title: "", change: {} }, "e2e-certificates");
   const loop = (async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const args = ["create", "--dry-run=server", "-f", "-"];
-      const { exitCode, stderr } = await stage().cluster.host("kubectl", args, { input });
-      count++;
-      if (exitCode !== 0) failures.push(stderr);
+    for (; !stopping.signal.aborted; count++) {
+      const said = await refusal(object);
+      if (said !== undefined) failures.push(said);
     }
   })();
   return {

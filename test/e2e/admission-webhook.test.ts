@@ -1,31 +1,16 @@
 /** What a user is told when a TrafficControl is applied to a cluster with the operator in it, and what is written beside it. */
 import assert from "node:assert/strict";
-import { ApiException, CustomObjectsApi, KubeConfig } from "@kubernetes/client-node";
-import { ANNOTATIONS, FINALIZER, TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
+import { ANNOTATIONS, FINALIZER } from "@ovs-traffic-control/api";
 import { mistakes, warnings } from "../../capabilities/admission";
 import { denial, warningLines } from "../../capabilities/admission/review";
+import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
+import { refusal } from "../support/e2e/refusal";
 import { readTap, TEST_LABEL, untap } from "../support/e2e/taps";
 import { INVALID, manifest, VALID, WRONG_TYPES, type Case } from "../unit/admission/cases";
 
 const NAME = "e2e-admission";
 const EARLY = 'admission webhook "early.ovs-traffic-control.dev" denied the request: ';
-
-/** The API server's message, or undefined if it accepts the object; nothing is stored. */
-async function refusal(object: object): Promise<string | undefined> {
-  const config = new KubeConfig();
-  config.loadFromFile(stage().cluster.kubeconfig);
-  const { group, version, plural } = TRAFFIC_CONTROL;
-  try {
-    await config
-      .makeApiClient(CustomObjectsApi)
-      .createClusterCustomObject({ group, version, plural, body: object, dryRun: "All", fieldValidation: "Strict" });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ApiException)) throw error;
-    return (JSON.parse(error.body as string) as { message: string }).message;
-  }
-}
 
 const kubectl = (args: string[], object?: object): Promise<string> =>
   stage().cluster.kubectl(args, object === undefined ? undefined : { input: JSON.stringify(object) });
@@ -103,6 +88,20 @@ describe("a TrafficControl that is right", () => {
   it("is not stored, signed or anything else by a dry run", async () => {
     await kubectl(["create", "--dry-run=server", "-f", "-"], labelled());
     assert.equal(await readTap(stage().objects, NAME), undefined);
+  });
+
+  afterEach(() => untap(stage().objects, NAME));
+});
+
+describe("a TrafficControl beside another", () => {
+  it("is refused if it makes a device of the other's internal port, and told whose port that is", async () => {
+    await kubectl(["apply", "-f", "-"], labelled({ targetPort: { ovsInternal: { name: "e2e-shared" } } }));
+    const other = manifest({ title: "", change: { targetPort: { device: { name: "e2e-shared" } } } }, "e2e-other");
+    const said = await eventually("the admission Pods know the other", () => refusal(other));
+    assert.equal(
+      said,
+      `${EARLY}spec.targetPort.device.name: Forbidden: "e2e-shared" is an ovsInternal port in TrafficControl ${NAME} and cannot be a device as well (make it the same in both, or choose another)`,
+    );
   });
 
   afterEach(() => untap(stage().objects, NAME));

@@ -6,6 +6,7 @@ import type { Mistake } from "./mistake";
 import { trafficControl } from "./spec";
 
 export { format, KINDS, type Mistake, type MistakeKind } from "./mistake";
+export { Peers } from "./peers";
 export { MESSAGES } from "./messages";
 export { formatWarning, warnings, type Warning, type WarningCode } from "./warning";
 

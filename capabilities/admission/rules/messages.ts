@@ -10,6 +10,7 @@ export const MESSAGES = {
   returnPortRequired: `action Redirect needs the port where the packets come back: one of ${KINDS_OF_RETURN}`,
   returnPortForbidden:
     "copies do not come back, so action Mirror has no return port: did you mean action: Redirect? Otherwise leave returnPort out",
+  returnPortOtherKind: "has the name of targetPort and is of another kind: one name is one port",
   erspanRedirect: "ERSPAN carries copies only: use action: Mirror, or another kind of targetPort with Redirect",
   targetKindMissing: `say where the packets go: exactly one of ${KINDS_OF_TARGET}`,
   targetKindTwice: `the packets go to one port: keep one of ${KINDS_OF_TARGET}`,

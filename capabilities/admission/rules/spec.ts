@@ -1,4 +1,5 @@
 /** All rules of one TrafficControl, put together from those of its parts. */
+import { claims } from "./claim";
 import { has, member, object, oneOf, type Rule } from "./field";
 import { MESSAGES } from "./messages";
 import { returnPort, targetPort } from "./port";
@@ -19,6 +20,13 @@ const erspanOnlyMirrors: Rule = ({ path, value }) =>
     ? [{ path: `${path}.targetPort.erspan`, kind: "Forbidden", message: MESSAGES.erspanRedirect }]
     : [];
 
+const oneNameIsOnePort: Rule = ({ path, value }) => {
+  const [target, back] = claims(value);
+  return target !== undefined && target.port === back?.port && target.shape !== back.shape
+    ? [{ path: `${path}.returnPort`, kind: "Forbidden", message: MESSAGES.returnPortOtherKind }]
+    : [];
+};
+
 const spec = object(
   {
     appliedTo: object({ podSelector: selector, namespaceSelector: selector }),
@@ -35,6 +43,7 @@ const spec = object(
   },
   returnPortFitsAction,
   erspanOnlyMirrors,
+  oneNameIsOnePort,
 );
 
 export const trafficControl = object({ spec }, { spec: "what is wanted: appliedTo, direction, action, targetPort" });

@@ -1,10 +1,16 @@
 /** What is allowed but probably not meant: one warning per thought, shown by kubectl after `Warning:`. */
-import { has, member } from "./field";
-import { canonicalAddress } from "./address";
+import { claims } from "./claim";
+import { member } from "./field";
 import { isEmptySelector, selectorsOf } from "./selector";
 
 /** Codes are an API: metrics and tests name them. */
-export type WarningCode = "SelectsNothing" | "SelectsEverything" | "OneArmed" | "HalfConnection" | "GreKeyUnreadable";
+export type WarningCode =
+  | "SelectsNothing"
+  | "SelectsEverything"
+  | "OneArmed"
+  | "HalfConnection"
+  | "GreKeyUnreadable"
+  | "Twin";
 
 export interface Warning {
   code: WarningCode;
@@ -31,8 +37,8 @@ const selectsEverything: Check = (spec) => {
 };
 
 const oneArmed: Check = (spec) => {
-  const target = portIdentity(member(spec, "targetPort"));
-  return target !== undefined && target === portIdentity(member(spec, "returnPort"))
+  const [target, back] = claims(spec);
+  return target !== undefined && target.port === back?.port
     ? warning(
         "OneArmed",
         "spec.returnPort",
@@ -78,28 +84,6 @@ export function formatWarning({ path, message }: Warning): string {
   return `${path} ${message}`;
 }
 
-function warning(code: WarningCode, path: string, message: string): Warning {
+export function warning(code: WarningCode, path: string, message: string): Warning {
   return { code, path, message };
-}
-
-const DEFAULT_UDP_PORT: Record<string, number> = { geneve: 6081, vxlan: 4789 };
-
-/** What makes a port the same port on a node: its name, or tunnel type, far end, UDP port and key. */
-function portIdentity(port: unknown): string | undefined {
-  for (const kind of ["ovsInternal", "device"])
-    if (has(port, kind)) return `name ${scalar(member(member(port, kind), "name"))}`;
-  for (const kind of ["geneve", "vxlan", "gre"]) {
-    if (!has(port, kind)) continue;
-    const tunnel = member(port, kind);
-    const remote = scalar(member(tunnel, "remoteIP"));
-    const udp = scalar(member(tunnel, "destinationPort") ?? DEFAULT_UDP_PORT[kind]);
-    const key = scalar(member(tunnel, "vni") ?? member(tunnel, "key") ?? 0);
-    return [kind, canonicalAddress(remote) ?? remote, udp, key].join(" ");
-  }
-  return undefined;
-}
-
-/** A wrong type is another's to name. */
-function scalar(value: unknown): string {
-  return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }

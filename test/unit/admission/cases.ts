@@ -129,6 +129,14 @@ export const INVALID: readonly Case[] = named({
     { ovsInternal: { name: "firewall0" } },
     { ovsInternal: { name: "firewall1" }, gre: { remoteIP: "10.0.10.2" } },
   ),
+  "one name for a target and a return port of different kinds": redirect(
+    { ovsInternal: { name: "firewall0" } },
+    { device: { name: "firewall0" } },
+  ),
+  "one name for a device and a returning internal port": redirect(
+    { device: { name: "firewall0" } },
+    { ovsInternal: { name: "firewall0" } },
+  ),
   "a redirect to ERSPAN": redirect({ erspan: { remoteIP: "10.0.10.2", version: 1 } }),
   // Names
   "an internal port without a name": target({ ovsInternal: {} }),

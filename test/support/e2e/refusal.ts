@@ -1,0 +1,20 @@
+/** What the API server says about an object, without storing it. Used by the end-to-end tests of admission. */
+import { ApiException, CustomObjectsApi, KubeConfig } from "@kubernetes/client-node";
+import { TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
+import { stage } from "./hooks";
+
+/** The API server's message about the creation of a TrafficControl, or undefined if it would accept it. A dry run. */
+export async function refusal(object: object): Promise<string | undefined> {
+  const config = new KubeConfig();
+  config.loadFromFile(stage().cluster.kubeconfig);
+  const { group, version, plural } = TRAFFIC_CONTROL;
+  try {
+    await config
+      .makeApiClient(CustomObjectsApi)
+      .createClusterCustomObject({ group, version, plural, body: object, dryRun: "All", fieldValidation: "Strict" });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ApiException)) throw error;
+    return (JSON.parse(error.body as string) as { message: string }).message;
+  }
+}
