@@ -3,6 +3,8 @@
 /** Minutes for everything, and for each suite, in the order in which they run. */
 interface Budget {
   total: number;
+  /** When the running suite is ended, so that a hang never lasts. More than the total: a first run builds Kubernetes. */
+  limit: number;
   suites: Record<SuiteName, number>;
 }
 
@@ -12,14 +14,14 @@ export type SuiteName = "lint" | "unit" | "lab" | "e2e";
 export const CLEAN_UP = 60_000;
 
 /** `npm test`. The e2e suite's share contains what is left of the builds when its turn comes, the cluster and the deployment. */
-const NORMAL: Budget = { total: 20, suites: { lint: 2.5, unit: 1.5, lab: 4, e2e: 12 } };
+const NORMAL: Budget = { total: 20, limit: 55, suites: { lint: 2.5, unit: 1.5, lab: 4, e2e: 12 } };
 
 /** `npm run test:long`. */
-const LONG: Budget = { total: 180, suites: { lint: 2.5, unit: 5, lab: 60, e2e: 112.5 } };
+const LONG: Budget = { total: 180, limit: 200, suites: { lint: 2.5, unit: 5, lab: 60, e2e: 112.5 } };
 
 /**
- * The budget of this run. A suite that exceeds its share is only said to; once the total is used up, the running suite
- * is ended and counts as failed, so that a hang never lasts. GATE_MINUTES stretches everything on a slow machine.
+ * The budget of this run. A suite that exceeds its share is only said to; at the limit the running suite is ended and
+ * counts as failed. GATE_MINUTES, the total, stretches everything on a slow machine.
  */
 export function budget(long: boolean, minutes: string | undefined): Budget {
   const base = long ? LONG : NORMAL;
@@ -29,6 +31,7 @@ export function budget(long: boolean, minutes: string | undefined): Budget {
   const stretch = (name: SuiteName): number => base.suites[name] * factor;
   return {
     total: wanted,
+    limit: base.limit * factor,
     suites: { lint: stretch("lint"), unit: stretch("unit"), lab: stretch("lab"), e2e: stretch("e2e") },
   };
 }

@@ -38,10 +38,10 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   });
 const deadline = setTimeout(
   () => {
-    print(`\nThe budget of ${allowed.total} minutes is used up: ending the suite. GATE_MINUTES=N allows more.`);
+    print(`\nThe limit of ${allowed.limit} minutes is reached: ending the suite. GATE_MINUTES=N allows more.`);
     stop.abort();
   },
-  allowed.total * 60_000 - CLEAN_UP,
+  allowed.limit * 60_000 - CLEAN_UP,
 );
 
 const results: Result[] = [];
