@@ -8,7 +8,8 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const ROOT = "/sys/fs/cgroup";
-const CONTROLLERS = ["cpuset", "cpu", "io", "memory", "pids"];
+/** What containers are limited by in v2. kubelet ends if its root lacks one that the kernel has. */
+const CONTROLLERS = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids"];
 
 export const CONTROL_PLANE = "system";
 export const systemOf = (node: string): string => `${node}-system`;
