@@ -16,7 +16,8 @@ const EXPRESSIONS: Record<string, string> = {
   ".Values.nodesNamespace.name": NODES_NAMESPACE,
   'include "otc.peprStores" .': "[pepr-traffic-control-store, pepr-traffic-control-schedule]",
   'include "otc.labels" . | nindent 4': "",
-  'include "otc.webhook" . | nindent 4': "",
+  'include "otc.webhook" (dict "orElse" "") | nindent 4': "",
+  'include "otc.webhook" (dict "orElse" (include "otc.authorChanged" .)) | nindent 4': "",
 };
 /** Blocks that only add to an object; they are left out. */
 const OPTIONAL_BLOCK = /^\{\{- with [^}]*\}\}\n[^]*?^\{\{- end \}\}\n/gm;
