@@ -18,3 +18,23 @@ export async function refusal(object: object): Promise<string | undefined> {
     return (JSON.parse(error.body as string) as { message: string }).message;
   }
 }
+
+/** Creates (a dry run) again and again until `stop`; returns how often, and what was said instead of yes. */
+export function keepCreating(object: object): { stop: () => Promise<{ count: number; failures: string[] }> } {
+  const stopping = new AbortController();
+  const failures: string[] = [];
+  let count = 0;
+  const loop = (async (): Promise<void> => {
+    for (; !stopping.signal.aborted; count++) {
+      const said = await refusal(object);
+      if (said !== undefined) failures.push(said);
+    }
+  })();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await loop;
+      return { count, failures };
+    },
+  };
+}

@@ -1,9 +1,9 @@
-/** The webhook's certificates in a cluster: what is overwritten or deleted comes back, and no request fails meanwhile. */
+/** The admission Pods in a cluster: certificates that are overwritten or deleted come back, and no request fails meanwhile or in a restart. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
-import { refusal } from "../support/e2e/refusal";
+import { keepCreating } from "../support/e2e/refusal";
 import { manifest } from "../unit/admission/cases";
 
 const NAMESPACE = ["-n", "ovs-traffic-control"];
@@ -20,26 +20,19 @@ const restarts = (): Promise<string> =>
     ...["-o", "jsonpath={.items[*].metadata.name} {.items[*].status.containerStatuses[*].restartCount}"],
   );
 
-/** Creates (a dry run) again and again until `stop`; returns how often, and what was said instead of yes. */
-function keepCreating(): { stop: () => Promise<{ count: number; failures: string[] }> } {
-  const stopping = new AbortController();
-  const failures: string[] = [];
-  let count = 0;
-  const object = manifest({ title: "", change: {} }, "e2e-certificates");
-  const loop = (async (): Promise<void> => {
-    for (; !stopping.signal.aborted; count++) {
-      const said = await refusal(object);
-      if (said !== undefined) failures.push(said);
-    }
-  })();
-  return {
-    stop: async () => {
-      stopping.abort();
-      await loop;
-      return { count, failures };
-    },
-  };
-}
+describe("the admission Deployment", () => {
+  it("is restarted, one Pod after the other, without a failed request", async function () {
+    this.timeout(180_000);
+    const creating = keepCreating(manifest({ title: "", change: {} }, "e2e-restart"));
+    await kubectl("rollout", "restart", ...NAMESPACE, "deployment/ovs-traffic-control-admission");
+    await kubectl("rollout", "status", ...NAMESPACE, "deployment/ovs-traffic-control-admission", "--timeout=120s");
+    // The last of the old Pods still drains.
+    await sleep(8_000);
+    const { count, failures } = await creating.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(count > 20, `only ${count} requests were made`);
+  });
+});
 
 describe("the webhook's certificates", () => {
   it("are trusted again after caBundle was overwritten", async function () {
@@ -58,7 +51,7 @@ describe("the webhook's certificates", () => {
   it("are made anew when their Secret is deleted: served without a restart, and no request fails", async function () {
     this.timeout(120_000);
     const [before, pods] = [await certificate(), await restarts()];
-    const creating = keepCreating();
+    const creating = keepCreating(manifest({ title: "", change: {} }, "e2e-certificates"));
     await kubectl("delete", ...SECRET);
     await eventually("there is a new certificate", async () => (await certificate()) !== before, { seconds: 30 });
     // The admission Pods look every ten seconds.
