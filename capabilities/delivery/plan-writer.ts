@@ -37,6 +37,9 @@ export class PlanWriter {
     const uids = this.underWay.get(node) ?? new Set();
     for (const { uid } of wanted.rules) uids.add(uid);
     this.underWay.set(node, uids);
+    const isReturn = before !== undefined && !isConfirmed(before) && before.status.observedHash === wanted.hash;
+    // Before the write: the watch may tell of it earlier than its answer does.
+    if (isReturn) this.returned.set(node, { uids: new Set(retiring), until: Infinity });
     // `retiring` is made from what is there. A new leader's replica may lag behind the last leader's writes, so its first write of each
     // plan is conditional; a conflict is resolved by the watch and the next attempt.
     const resourceVersion = this.written.has(node) ? undefined : before?.resourceVersion;
@@ -47,7 +50,6 @@ export class PlanWriter {
       spec,
     });
     if (!result.ok && result.code === 409) await this.refresh(node);
-    const isReturn = before !== undefined && !isConfirmed(before) && before.status.observedHash === wanted.hash;
     if (isReturn) this.returned.set(node, { uids: new Set(retiring), until: this.clock.monotonic() + RETURN_MS });
     this.plans.admit(must(result, `Writing the NodeTrafficPlan of ${node}`));
     this.written.add(node);
