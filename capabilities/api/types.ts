@@ -19,7 +19,6 @@ export type PlanStatus = NonNullable<NodeTrafficPlan["status"]>;
 export type PortResult = NonNullable<PlanStatus["ports"]>[number];
 export type RuleResult = NonNullable<PlanStatus["rules"]>[number];
 export type BridgeResult = NonNullable<PlanStatus["bridges"]>[number];
-export type PendingPod = RuleResult["pendingPods"][number];
 
 /** One of the six kinds of port. */
 export type PortKind = "ovsInternal" | "device" | "geneve" | "vxlan" | "gre" | "erspan";

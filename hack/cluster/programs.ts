@@ -93,7 +93,7 @@ export async function ensure(places: Places, program: Program): Promise<boolean>
 }
 
 /** Ends the program: asks, then kills after two seconds. */
-export async function stop(places: Places, name: string): Promise<void> {
+async function stop(places: Places, name: string): Promise<void> {
   const pid = runningPid(places, name);
   if (pid !== undefined) {
     signal(pid, "SIGTERM");
@@ -149,7 +149,7 @@ export async function until<T>(
 }
 
 /** A step failed for a reason that a program's log should tell: shows its last lines and says where it is. */
-export class ProgramError extends Error {
+class ProgramError extends Error {
   override readonly name = "ProgramError";
   constructor(places: Places, program: string, what: string) {
     const log = places.log(program);

@@ -7,7 +7,7 @@ import { etcd, helmTool, kubernetes } from "./kubernetes";
 import { KUBERNETES_BINARIES } from "./versions";
 
 /** Names a folder with ready binaries, used instead of building them. */
-export const READY_BINARIES = "OVS_TRAFFIC_CONTROL_BIN";
+const READY_BINARIES = "OVS_TRAFFIC_CONTROL_BIN";
 
 export type Binary = (typeof KUBERNETES_BINARIES)[number] | "etcd";
 export type Binaries = Record<Binary, string>;

@@ -77,9 +77,10 @@ const devices = (): string[] =>
 describe("a second cluster", function () {
   this.timeout(180 * SECONDS);
   let cluster: Cluster;
-  const devicesBefore = devices();
+  let devicesBefore: string[];
 
   before("is brought up", async () => {
+    devicesBefore = devices(); // collectors that all tests share have been made by now
     await down(NAME); // what a run that was killed has left
     cluster = await bringUp();
     const objects = {
