@@ -21,6 +21,7 @@ import {
   type KubernetesApi,
   type ReconcileResult,
 } from "./engine";
+import { isSameAnswer } from "./planning";
 import { allOf, replicasOf, type RawTrafficControl, type ReplicaHandlers, type Replicas } from "./replicas";
 import { EventRecorder, Reporter, ReportingMetrics } from "./reporting";
 import { TrafficControlReconciler } from "./trafficcontrol-reconciler";
@@ -225,8 +226,11 @@ class TrafficController implements Controller {
       onPod: (key, after) => this.change(() => desired.setPod(key, after)),
       onNamespace: (name, after) => this.change(() => desired.setNamespace(name, after)),
       onNode: (name) => this.onNode(name),
-      onPlan: (name) => {
-        this.onNode(name);
+      onPlan: (name, before, after) => {
+        if (!this.isWorking) return;
+        this.nodeQueue.add(name);
+        // A new spec is our own word, and whom it concerns is looked at anyway. Only the node's answer is news.
+        if (!isSameAnswer(before, after)) this.reportOn(name);
         for (const deleting of desired.deleting()) this.enqueue(deleting);
       },
       onJob: (node) => this.onJob(node),

@@ -32,7 +32,7 @@ export interface ReplicaHandlers {
   onPod: (key: string, after: PodFacts | undefined) => void;
   onNamespace: (name: string, after: NamespaceFacts | undefined) => void;
   onNode: (name: string) => void;
-  onPlan: (node: string) => void;
+  onPlan: (node: string, before: PlanFacts | undefined, after: PlanFacts | undefined) => void;
   onJob: (node: string) => void;
   onProgrammerPod: (job: string) => void;
 }
@@ -107,7 +107,7 @@ export function replicasOf({ api, nodesNamespace, clock, log }: ReplicaOptions, 
       path: { resource: NODE_TRAFFIC_PLAN },
       project: planFacts,
       significant: significantPlanFacts,
-      onChange: (_before, _after, name) => on.onPlan(name),
+      onChange: (before, after, name) => on.onPlan(name, before, after),
     }),
     jobs: new Informer({
       ...common,

@@ -3,6 +3,7 @@ import { REASONS, type TrafficControl } from "./api";
 import { hasFinalizer, type Finalizer, type NodeReconciler } from "./delivery";
 import type { DesiredState } from "./desired-state";
 import type { ReconcileResult } from "./engine";
+import { isConfirmed } from "./planning";
 import type { Replicas } from "./replicas";
 import type { EventRecorder, NodeView, Reporter } from "./reporting";
 
@@ -73,8 +74,8 @@ export class TrafficControlReconciler {
     const { replicas, nodeReconciler } = this.options;
     const node = replicas.nodes.get(name);
     if (node === undefined) return [];
-    const trouble = nodeReconciler.troubleOf(name);
-    const excess = nodeReconciler.excessOf(name);
-    return [{ node: name, ready: node.ready, pods, plan: replicas.plans.get(name), trouble, excess }];
+    const plan = replicas.plans.get(name);
+    const trouble = plan !== undefined && isConfirmed(plan) ? undefined : nodeReconciler.troubleOf(name);
+    return [{ node: name, ready: node.ready, pods, plan, trouble, excess: nodeReconciler.excessOf(name) }];
   }
 }

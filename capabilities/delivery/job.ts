@@ -54,8 +54,15 @@ export function templateHash(node: Pick<NodeFacts, "name" | "uid">, settings: Jo
   return hashOf(jobSpec(node, settings));
 }
 
+/** Asked for in every reconcile; as many as there are nodes, now or before. */
+const nodeHashes = new Map<string, string>();
+
 function nodeHash(node: string): string {
-  return createHash("sha256").update(node).digest("hex").slice(0, 32);
+  const known = nodeHashes.get(node);
+  if (known !== undefined) return known;
+  const hash = createHash("sha256").update(node).digest("hex").slice(0, 32);
+  nodeHashes.set(node, hash);
+  return hash;
 }
 
 function labelsOf(node: string): Record<string, string> {

@@ -105,7 +105,8 @@ export class NodeReconciler {
       node,
       wanted: isActive && !isSettled,
       job,
-      templateHash: node === undefined ? "" : templateHash(node, settings),
+      // Costs more than all the rest, and matters only for a Job that is there.
+      templateHash: node === undefined || job === undefined ? "" : templateHash(node, settings),
       backoffMilliseconds: restarts.remaining(name, plan?.hash),
     });
     switch (decision.action) {

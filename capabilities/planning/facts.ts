@@ -1,5 +1,6 @@
 /** The part of a NodeTrafficPlan that the controller keeps: a thousand whole plans would be half a gigabyte. */
 import type { NodeTrafficPlan, PlanStatus } from "../api";
+import { canonicalJson } from "./canonical";
 
 export interface PlanFacts {
   node: string;
@@ -38,7 +39,10 @@ export function planFacts({ metadata, spec, status = {} }: NodeTrafficPlan): Pla
 
 /** Everything but counters and versions: what may change the outcome of a reconcile. */
 export function significantPlanFacts(plan: PlanFacts): unknown {
-  const { status } = plan;
+  return { ...plan, resourceVersion: undefined, status: significantStatus(plan) };
+}
+
+function significantStatus({ status }: PlanFacts): unknown {
   const rules = status.rules?.map((rule) => ({ ...rule, packets: undefined, bytes: undefined }));
   const conditions = status.conditions?.map(({ type, status: value, reason, message }) => [
     type,
@@ -46,7 +50,17 @@ export function significantPlanFacts(plan: PlanFacts): unknown {
     reason,
     message,
   ]);
-  return { ...plan, resourceVersion: undefined, status: { ...status, rules, conditions } };
+  return { ...status, rules, conditions };
+}
+
+/** Whether the programmer's answer is the same before and after, and as true: counters apart, a new plan does not change it. */
+export function isSameAnswer(before: PlanFacts | undefined, after: PlanFacts | undefined): boolean {
+  if (before === undefined || after === undefined) return before === after;
+  // The plan has become again what the programmer has answered already.
+  if (isConfirmed(after) && !isConfirmed(before)) return false;
+  return (
+    before.uid === after.uid && canonicalJson(significantStatus(before)) === canonicalJson(significantStatus(after))
+  );
 }
 
 /** Whether the node's programmer has acted on the plan as it is now. */

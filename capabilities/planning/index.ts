@@ -3,6 +3,7 @@ export { canonicalJson, hashOf } from "./canonical";
 export { conflictsAmong, type Conflict } from "./conflicts";
 export {
   isConfirmed,
+  isSameAnswer,
   planFacts,
   retiringAfter,
   significantPlanFacts,

@@ -17,8 +17,8 @@ export interface NodeView {
 
 export type NodeState =
   | { state: "realized" }
-  /** On its way; nothing is wrong. */
-  | { state: "programming" }
+  /** On its way; nothing is wrong. wasRealized: the node's last word about this generation was that all is well. */
+  | { state: "programming"; wasRealized: boolean }
   /** The node acts, but not on every Pod yet. */
   | { state: "podsPending"; reason: string; message: string; pods: number; pod: string }
   | { state: "notReady"; reason: string; message: string }
@@ -47,18 +47,24 @@ export function nodeStateOf({ metadata }: TrafficControl, view: NodeView): NodeS
     return failed(report.reason, sentence(report.message), false);
   }
   const rule = plan?.rules.find(({ uid }) => uid === metadata.uid);
-  if (plan !== undefined && rule?.generation === metadata.generation && isConfirmed(plan)) {
-    const result = plan.status.rules?.find(({ uid }) => uid === metadata.uid);
-    // The programmer's answer counts even if its node has become silent since: taps outlive the kubelet.
-    if (result?.generation === metadata.generation && result !== undefined) return stateOfResult(result);
-  }
+  const result = plan?.status.rules?.find(({ uid }) => uid === metadata.uid);
+  const answer = result?.generation === metadata.generation && result !== undefined ? stateOfResult(result) : undefined;
+  // The programmer's answer counts even if its node has become silent since: taps outlive the kubelet.
+  const isAnswered = plan !== undefined && rule?.generation === metadata.generation && isConfirmed(plan);
+  if (isAnswered && answer !== undefined && speaksOf(result, view.pods, answer)) return answer;
   if (!view.ready) {
     return { state: "notReady", reason: REASONS.nodeNotReady, message: "The node is not ready." };
   }
   if (view.trouble !== undefined) {
     return failed(view.trouble.reason, sentence(view.trouble.message), view.trouble.failures >= HOPELESS_FAILURES);
   }
-  return { state: "programming" };
+  return { state: "programming", wasRealized: answer?.state === "realized" };
+}
+
+/** Whether the answer covers the Pods that are selected now; the plan may just be about to change. */
+function speaksOf(result: RuleResult | undefined, pods: number, answer: NodeState): boolean {
+  if (answer.state === "failed" || result === undefined) return true;
+  return result.realizedPods + (result.pendingCount ?? result.pendingPods.length) === pods;
 }
 
 function stateOfResult(result: RuleResult): NodeState {

@@ -1,4 +1,5 @@
 /** Writes the status of TrafficControls, at most once a second each and only if it differs, and the Events that go with it. */
+import { isDeepStrictEqual } from "node:util";
 import {
   CONDITIONS,
   REASONS,
@@ -8,7 +9,6 @@ import {
   type TrafficControlStatus,
 } from "../api";
 import { must, type Clock, type KubernetesApi, type ReconcileResult } from "../engine";
-import { canonicalJson } from "../planning";
 import type { EventRecorder } from "./events";
 import type { ReportingMetrics } from "./metrics";
 import type { NodeView } from "./node-state";
@@ -66,7 +66,7 @@ export class Reporter {
     metrics.set(name, output.status);
     const result = { requeueAfterMilliseconds: output.recheckAfterMilliseconds };
     if (collectors.length > 0) this.warnOfCollectors(trafficControl, collectors);
-    if (canonicalJson(output.status) === canonicalJson(trafficControl.status ?? {})) return result;
+    if (isDeepStrictEqual(output.status, trafficControl.status)) return result;
     const isProgramming = readyOf(output.status)?.reason === REASONS.programming;
     const patience = isProgramming ? memory.firstSeenAt + PATIENCE_MS : -Infinity;
     const wait = Math.max(memory.writtenAt + COALESCE_MS, patience) - moment;

@@ -10,6 +10,8 @@ import { targetText } from "./target";
 
 /** A Pod born after Ready=True may take so long before it turns Ready False. */
 const GRACE_MS = 10_000;
+/** A node that was realized is believed to be so again within this, so that a change that concerns others moves no numbers. */
+const SETTLE_MS = 1_000;
 /** A Pod that has no port on Open vSwitch for so long never gets one. */
 const PORTLESS_MS = 60_000;
 const MAXIMUM_FAILURES = 10;
@@ -36,6 +38,8 @@ export interface StatusOutput {
 interface Judged {
   view: NodeView;
   state: NodeState;
+  /** It counts as realized for a moment, without being so. */
+  isSettling: boolean;
   /** For how long it has not been realized. */
   age: number;
 }
@@ -61,14 +65,27 @@ export function statusOf(input: StatusInput): StatusOutput {
       ...(failures.length > 0 ? { failures } : {}),
       conditions: conditionsOf(verdicts, trafficControl.status?.conditions ?? [], generation, now),
     },
-    unrealized: judged.filter(({ state }) => state.state !== "realized").map(({ view }) => view.node),
-    recheckAfterMilliseconds,
+    unrealized: judged
+      .filter(({ state, isSettling }) => isSettling || state.state !== "realized")
+      .map(({ view }) => view.node),
+    recheckAfterMilliseconds: earliest([
+      recheckAfterMilliseconds,
+      ...judged.filter(({ isSettling }) => isSettling).map(({ age }) => SETTLE_MS - age),
+    ]),
   };
 }
 
 function judge(view: NodeView, { trafficControl, unrealizedFor }: StatusInput): Judged {
   const state = nodeStateOf(trafficControl, view);
-  return { view, state, age: unrealizedFor.get(view.node) ?? 0 };
+  const age = unrealizedFor.get(view.node) ?? 0;
+  const wasRealized = state.state === "programming" && state.wasRealized && wasReady(trafficControl);
+  const isSettling = wasRealized && age < SETTLE_MS;
+  return { view, state: isSettling ? { state: "realized" } : state, isSettling, age };
+}
+
+function earliest(moments: (number | undefined)[]): number | undefined {
+  const known = moments.filter((moment) => moment !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]; recheckAfterMilliseconds?: number } {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { NodeTrafficPlan } from "../../../capabilities/api";
 import {
   isConfirmed,
+  isSameAnswer,
   planFacts,
   retiringAfter,
   significantPlanFacts,
@@ -73,6 +74,16 @@ describe("significantPlanFacts", () => {
   ] as [string, (plan: NodeTrafficPlan) => void][]) {
     it(`sees ${what}`, () => assert.notEqual(significance(change), unchanged));
   }
+});
+
+describe("isSameAnswer", () => {
+  it("is about what the programmer says, not about what it is told or counts", () => {
+    const before = planFacts(PLAN);
+    assert.equal(isSameAnswer(before, { ...before, hash: "other", rules: [], resourceVersion: "9" }), true);
+    assert.equal(isSameAnswer(before, { ...before, status: { ...before.status, observedHash: "other" } }), false);
+    assert.equal(isSameAnswer({ ...before, hash: "other" }, before), false, "an answer that has become true is news");
+    assert.equal(isSameAnswer(before, undefined), false);
+  });
 });
 
 describe("uidsInForce", () => {

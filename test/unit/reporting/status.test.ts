@@ -12,7 +12,9 @@ import { samplePlan, sampleTrafficControl } from "../planning/samples";
 const NOW = Date.UTC(2026, 0, 1, 12);
 
 function view(node: string, fields: Partial<NodeView> = {}): NodeView {
-  return { node, ready: true, pods: 1, plan: samplePlan(["tap"], { node }), ...fields };
+  const { pods = 1 } = fields;
+  const rules = [{ name: "tap", uid: "uid-tap", generation: 1, realizedPods: pods, pendingPods: [] }];
+  return { node, ready: true, pods, plan: samplePlan(["tap"], { node }, { rules }), ...fields };
 }
 
 const unconfirmed = (node: string, fields: Partial<NodeView> = {}): NodeView =>
@@ -314,6 +316,22 @@ describe("statusOf after Ready=True", () => {
     assert.match(find(output, CONDITIONS.ready)?.message ?? "", /; programming node-2\.$/);
   });
 
+  it("moves no number for a second if a node that was realized gets a new plan", () => {
+    const trafficControl = onceReady();
+    const settling = (age: number): StatusOutput =>
+      report({ trafficControl, nodes: [unconfirmed("node-1")], unrealizedFor: new Map([["node-1", age]]) });
+    assert.deepEqual(settling(400).status, trafficControl.status);
+    assert.deepEqual([settling(400).unrealized, settling(400).recheckAfterMilliseconds], [["node-1"], 600]);
+    assert.equal(settling(1_000).status.nodes, "0/1");
+  });
+
+  it("counts a node that has not answered about this generation yet as missing at once", () => {
+    const fresh = view("node-2", {
+      plan: samplePlan(["tap"], { node: "node-2" }, { observedHash: "before", rules: [] }),
+    });
+    assert.equal(report({ trafficControl: onceReady(), nodes: [view("node-1"), fresh] }).status.nodes, "1/2");
+  });
+
   it("drops it after ten seconds", () => {
     const output = report({ trafficControl: onceReady(), nodes, unrealizedFor: new Map([["node-2", 10_000]]) });
     assert.equal(summary(output), "False Programming, Reconciling");
@@ -336,8 +354,8 @@ describe("statusOf after Ready=True", () => {
   it("does not go on saying that no Pod matches when one does", () => {
     const trafficControl = sampleTrafficControl();
     trafficControl.status = report({ trafficControl }).status;
-    const output = report({ trafficControl, nodes: [unconfirmed("node-1")] });
-    assert.equal(summary(output), "True Programming");
+    const fresh = view("node-1", { plan: samplePlan(["tap"], {}, { observedHash: "before", rules: [] }) });
+    assert.equal(summary(report({ trafficControl, nodes: [fresh] })), "True Programming");
   });
 });
 
