@@ -1,6 +1,6 @@
 /** Admission: what may be stored as a TrafficControl, who signs it, and the certificates that the API server trusts. */
 export { admissionCallbacks, type AdmissionCallbacks } from "./callbacks";
-export { certificateKeeper, serviceName, type CertificateKeeper, type CertificateKeeperOptions } from "./certificates";
+export { certificateKeeper, type CertificateKeeper, type CertificateKeeperOptions } from "./certificates";
 export { readAdmissionEnvironment, type AdmissionEnvironment } from "./environment";
 export { watchNeighbours, type Neighbours } from "./neighbours";
 export { AdmissionMetrics } from "./metrics";

@@ -37,7 +37,7 @@ export function format(mistake: Mistake): string {
 }
 
 /** A value in a message: scalars as JSON, shortened; of objects and arrays only the type, as the API server does. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length <= LONGEST_VALUE ? value : cut(value));
   if (typeof value === "object" && value !== null) return `"${typeName(value)}"`;
   return String(value);
