@@ -2,3 +2,4 @@
 export type { ServingCertificate } from "./bundle";
 export { followCertificate } from "./follower";
 export { certificateKeeper, type CertificateKeeper, type CertificateKeeperOptions } from "./keeper";
+export { serviceName } from "./objects";
