@@ -64,7 +64,9 @@ export function retryDelay(outcome: Outcome, failures: number, random?: () => nu
 export function complaintOf(pod: ProgrammerPodFacts | undefined): Outcome | undefined {
   if (pod?.waiting === undefined || pod.exit !== undefined) return undefined;
   const { reason, message } = pod.waiting;
-  const detail = message === "" ? reason : `${reason}: ${lastLine(message)}`;
+  // The scheduler's first sentence says what is missing; the others what preemption has to do with it.
+  const [sentence = ""] = lastLine(message).split(". ");
+  const detail = sentence === "" ? reason : `${reason}: ${sentence}`;
   return {
     result: "lost",
     reason: REASONS.programmerFailed,
