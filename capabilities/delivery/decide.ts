@@ -23,7 +23,8 @@ export type JobDecision =
 export function decideJob({ node, wanted, job, templateHash, backoffMilliseconds }: JobSituation): JobDecision {
   if (node === undefined) {
     if (job === undefined || job.deleting) return { action: "none" };
-    return { action: "delete", propagationPolicy: "Background", why: "its node is gone" };
+    // Foreground here, too: the node may be back in a moment, with the old Pod still running on it.
+    return { action: "delete", propagationPolicy: "Foreground", why: "its node is gone" };
   }
   if (job !== undefined) {
     // Its DELETED event brings us back.

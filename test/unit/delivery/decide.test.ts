@@ -39,7 +39,7 @@ const CASES: [
     "Background",
   ],
   ["a Job that is being deleted is waited for", { job: { ...JOB, deleting: true, state: "failed" } }, "none"],
-  ["the Job of a node that is gone is deleted", { job: JOB, node: undefined }, "Background"],
+  ["the Job of a node that is gone is deleted, and its Pod waited for", { job: JOB, node: undefined }, "Foreground"],
   ["the Job of a node that is gone is deleted once", { job: { ...JOB, deleting: true }, node: undefined }, "none"],
 ];
 
