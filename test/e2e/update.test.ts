@@ -91,6 +91,28 @@ describe("a deletion", () => {
     }
   });
 
+  it("right after the creation waits for what the nodes have begun meanwhile", async () => {
+    const { objects, client, web } = stage();
+    await tap(objects, vxlan(1)); // Programmers are there.
+    await untap(objects, NAME);
+    const capture = await stage().collector.capture();
+    const stream = await PingStream.start(client, web[0].address, INTERVAL);
+    try {
+      for (const milliseconds of [20, 60, 120, 250]) {
+        await objects.create(vxlan(1));
+        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+        await untap(objects, NAME);
+        const gone = wallClock();
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        const late = capture.records().filter(({ time }) => time > gone + IN_FLIGHT_SECONDS);
+        assert.equal(late.length, 0, `copies after the deletion of one that was ${milliseconds} ms old`);
+      }
+    } finally {
+      await stream.stop();
+      await capture.discard();
+    }
+  });
+
   it("of one of two leaves the other one's copies alone", async () => {
     const { objects, web } = stage();
     await tap(objects, mirror("e2e-other", { vxlan: { remoteIP, vni: 2 } }));
