@@ -27,6 +27,8 @@ export class PlanWriter {
 
   /** Server-side apply of the whole spec; nothing if it is already there. */
   async write(node: string, wanted: PlanSpec): Promise<void> {
+    // An earlier write had no answer: whether it has got through, only the API server knows.
+    if (this.underWay.has(node)) await this.refresh(node);
     const before = this.plans.get(node);
     if (before?.hash === wanted.hash) {
       this.underWay.delete(node);
