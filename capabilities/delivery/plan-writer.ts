@@ -77,7 +77,8 @@ export class PlanWriter {
 
   private async refresh(node: string): Promise<void> {
     const current = await this.api.get<RawPlan>(pathOf(node));
-    if (current.ok) this.plans.admit(current.value);
+    if (!current.ok && current.code === 404) return;
+    this.plans.admit(must(current, `Reading the NodeTrafficPlan of ${node}`));
   }
 }
 
