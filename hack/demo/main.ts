@@ -4,11 +4,12 @@
  */
 import { Command } from "commander";
 import { Listr } from "listr2";
+import path from "node:path";
 import type { Cluster } from "../cluster";
 import { down, up } from "../cluster";
 import { deploy } from "../deploy";
 import { buildImage } from "../image";
-import { checkPrerequisites, installPrerequisites } from "../toolchain";
+import { cacheDirectory, checkPrerequisites, installPrerequisites, withLock } from "../toolchain";
 import { Collector } from "../../test/support/e2e/collector";
 import type { BridgeState } from "../../test/support/e2e/bridges";
 import { screen } from "./screen";
@@ -39,6 +40,8 @@ const options = new Command("demo")
 
 const findings: Findings = { steps: [], checks: [] };
 const context: Partial<Context> = {};
+/** Before that, there is nothing to clean up. */
+let isWorking = false;
 const interruption = watchForInterruption();
 
 const show = new Listr(
@@ -91,19 +94,28 @@ const show = new Listr(
   { registerSignalListeners: false },
 );
 
-try {
-  await Promise.race([show.run(), interruption.happened]);
-} catch (error) {
-  // The task list shows the rest. A Ctrl-C also makes the running step fail, in whatever words.
-  const message = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-  findings.problem = interruption.signal() ?? message;
-}
-await cleanUp();
+// Two demos in one cluster would count each other's packets and delete each other's objects.
+const lock = path.join(cacheDirectory(), `demo-${options.name}.lock`);
+const onWait = (holder: string): void =>
+  void process.stdout.write(`Process ${holder} shows the demo in cluster ${options.name}: waiting for it to end.\n`);
+await withLock(lock, { onWait }, perform);
 process.stdout.write(screen(findings, process.stdout.columns || 120));
 if (options.keep)
   process.stdout.write(`The cluster is still there: npm run cluster -- status --name ${options.name}\n`);
 const success = findings.problem === undefined && findings.checks.every(({ seen }) => seen);
 process.exit(interruption.signal() ? 130 : success ? 0 : 1);
+
+async function perform(): Promise<void> {
+  isWorking = true;
+  try {
+    await Promise.race([show.run(), interruption.happened]);
+  } catch (error) {
+    // The task list shows the rest. A Ctrl-C also makes the running step fail, in whatever words.
+    const message = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+    findings.problem = interruption.signal() ?? message;
+  }
+  await cleanUp();
+}
 
 /** A task whose duration is noted. */
 function step(
@@ -151,7 +163,7 @@ function watchForInterruption(): { happened: Promise<never>; signal: () => strin
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
         // npm passes a Ctrl-C on that the terminal has sent to everybody anyway.
-        if (seen !== undefined && performance.now() - at > 500) process.exit(130);
+        if (!isWorking || (seen !== undefined && performance.now() - at > 500)) process.exit(130);
         if (seen !== undefined) return;
         seen = signal;
         at = performance.now();

@@ -59,13 +59,19 @@ function block(title: string, lines: string[]): string {
 
 function trafficLines({ requests, sent, copies, missing, surplus }: Traffic): string[] {
   const first = conversation(sent);
+  const client = first[0]?.inner.source; // It sends the first packet.
   const rows = first.slice(0, LISTED).map((packet) => {
     const copy = copies.find((each) => describe(each) === describe(packet) && each.inner.id === packet.inner.id);
+    const direction = packet.inner.source === client ? "sent" : "got ";
     const tunnel = copy?.tunnel;
-    const arrived = tunnel ? `${tunnel.kind} ${tunnel.vni ?? ""} from ${tunnel.source}: ${describe(copy)}` : "no copy";
-    return [seconds(packet.time - (first[0]?.time ?? 0)), describe(packet), arrived];
+    return [
+      seconds(packet.time - (first[0]?.time ?? 0)),
+      `${direction} ${content(packet)}`,
+      copy === undefined ? "no copy" : describe(copy),
+      tunnel === undefined ? "" : `${tunnel.kind} ${tunnel.vni ?? ""} from ${tunnel.source}`,
+    ];
   });
-  const aligned = columns([["SECONDS", "CLIENT'S INTERFACE", "COLLECTOR (DECODED)"], ...rows]);
+  const aligned = columns([["SECONDS", `CLIENT ${client ?? ""}`, "COLLECTOR: DECODED COPY", "IN"], ...rows]);
   const more = sent.length - rows.length;
   return [
     ...aligned,
@@ -82,11 +88,14 @@ function conversation(packets: Packet[]): Packet[] {
   return first ? packets.filter((packet) => ports(packet) === ports(first)) : [];
 }
 
-function describe({ inner }: Packet): string {
-  const from = `${inner.source ?? "?"}:${inner.sourcePort ?? ""}`;
-  const to = `${inner.destination ?? "?"}:${inner.destinationPort ?? ""}`;
+function describe(packet: Packet): string {
+  const { source, sourcePort, destination, destinationPort } = packet.inner;
+  return `${source ?? "?"}:${sourcePort ?? ""} > ${destination ?? "?"}:${destinationPort ?? ""} ${content(packet)}`;
+}
+
+function content({ inner }: Packet): string {
   const payload = inner.http ?? (inner.payload ? `${inner.payload} bytes` : "");
-  return `${from} > ${to} ${inner.flags ?? inner.protocol} ${payload}`.trimEnd();
+  return `${inner.flags ?? inner.protocol} ${payload}`.trimEnd();
 }
 
 function deletionLines({ copies, requests, differences }: NonNullable<Findings["deletion"]>): string[] {

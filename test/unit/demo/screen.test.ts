@@ -21,7 +21,7 @@ describe("the demo's screen", () => {
     const text = screen(findings({ traffic }), 120);
     assert.match(
       text,
-      /10\.244\.3\.2:40000 > 10\.244\.1\.2:80 PSH,ACK GET \/ +vxlan 0 from 172\.31\.0\.11: 10\.244\.3\.2:40000/,
+      /sent PSH,ACK GET \/ +10\.244\.3\.2:40000 > 10\.244\.1\.2:80 PSH,ACK GET \/ +vxlan 0 from 172\.31\.0\.11/,
     );
     assert.match(
       text,
