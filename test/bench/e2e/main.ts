@@ -5,8 +5,10 @@
 import { Command } from "commander";
 import { once } from "node:events";
 import { cpus, loadavg, totalmem } from "node:os";
+import path from "node:path";
 import { down, up } from "../../../hack/cluster";
 import { deploy } from "../../../hack/deploy";
+import { cacheDirectory, withLock } from "../../../hack/toolchain";
 import { Stage } from "../../support/e2e/stage";
 import { Bench } from "./latencies";
 import { memory } from "./memory";
@@ -29,10 +31,13 @@ const options = new Command("bench:e2e")
   .opts<Options>();
 
 if (options.inside) await measure();
-else await around();
-
-async function around(): Promise<void> {
+else {
   const cluster = options.cluster ?? OWN_CLUSTER;
+  const onWait = (holder: string): void => console.error(`Process ${holder} measures in cluster ${cluster}: waiting.`);
+  await withLock(path.join(cacheDirectory(), `bench-${cluster}.lock`), { onWait }, () => around(cluster));
+}
+
+async function around(cluster: string): Promise<void> {
   try {
     const running = await up({ name: cluster, nodes: 3 });
     if (options.cluster === undefined) await deploy(running);
