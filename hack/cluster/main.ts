@@ -59,7 +59,8 @@ named(program.command("host"))
   .passThroughOptions()
   .action(async (argv: string[], { name }: { name: string }) => {
     const cluster = await Cluster.open(name);
-    await pass(cluster.spawnHost(argv[0]!, argv.slice(1), { stdio: "inherit" }));
+    const [command, ...args] = withoutDashes(argv);
+    await pass(cluster.spawnHost(command!, args, { stdio: "inherit" }));
   });
 
 named(program.command("exec"))
@@ -69,7 +70,8 @@ named(program.command("exec"))
   .passThroughOptions()
   .action(async (node: string, argv: string[], { name }: { name: string }) => {
     const cluster = await Cluster.open(name);
-    await pass(cluster.spawnNode(node, argv[0]!, argv.slice(1), { stdio: "inherit" }));
+    const [command, ...args] = withoutDashes(argv);
+    await pass(cluster.spawnNode(node, command!, args, { stdio: "inherit" }));
   });
 
 named(program.command("load"))
@@ -81,12 +83,19 @@ named(program.command("load"))
     const directory = await mkdtemp(path.join(tmpdir(), "ovs-traffic-control-image-"));
     try {
       const archive = path.join(directory, "image.tar");
-      await execa("buildah", ["push", image, `oci-archive:${archive}:${image}`]);
+      const pushed = await execa("buildah", ["push", image, `oci-archive:${archive}:${image}`], { reject: false });
+      if (pushed.exitCode !== 0)
+        throw new Error(
+          `${image} is no file, and buildah cannot give it: ${pushed.stderr.trim() || pushed.originalMessage || ""}`,
+        );
       await cluster.load(archive);
     } finally {
       await rm(directory, { recursive: true });
     }
   });
+
+/** A command may be set off by "--", also after the name of a node. */
+const withoutDashes = (argv: string[]): string[] => (argv[0] === "--" ? argv.slice(1) : argv);
 
 function count(text: string): number {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
