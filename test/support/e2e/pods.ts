@@ -102,6 +102,14 @@ function isReady(pod: PodObject | undefined): boolean {
   return ready && pod.status?.podIP !== undefined;
 }
 
+/** UIDs of the Pods that have a port on a node's Open vSwitch, one for each port. */
+export async function podsWithPorts(cluster: Cluster, node: string): Promise<string[]> {
+  const { stdout } = await cluster.exec(node, "ovs-vsctl", [
+    ...["-t", "10", "--format=json", "--columns=external_ids", "list", "Port"],
+  ]);
+  return [...stdout.matchAll(/"contPodUid","([^"]+)"/g)].map(([, uid]) => uid!);
+}
+
 /** The CNI plugin notes it in the external_ids of the Pod's port. */
 async function networkNamespace(cluster: Cluster, node: string, uid: string): Promise<string> {
   const { stdout, stderr } = await cluster.exec(node, "ovs-vsctl", [

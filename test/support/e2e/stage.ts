@@ -2,6 +2,7 @@
  * What every end-to-end test finds when it begins: the cluster, its API, a collector, and three Pods on as many nodes
  * as there are. Set up and taken down once for all tests by hooks.ts.
  */
+import assert from "node:assert/strict";
 import { Cluster } from "../../../hack/cluster";
 import type { Capture } from "../capture";
 import type { DecodeOptions } from "../decode";
@@ -11,7 +12,7 @@ import { Collector } from "./collector";
 import { eventually } from "./eventually";
 import { Objects } from "./objects";
 import type { Reference } from "./objects";
-import { Pod, WEB } from "./pods";
+import { Pod, WEB, podsWithPorts } from "./pods";
 import type { PodOptions } from "./pods";
 import { request } from "./traffic";
 import { TEST_LABEL, untapAll } from "./taps";
@@ -101,8 +102,9 @@ export class Stage {
     }
   }
 
-  /** What Open vSwitch on every node looks like now. */
-  bridges(): Promise<BridgeState[]> {
+  /** What Open vSwitch on every node looks like, once Pods that come or go have done so there too. */
+  async bridges(): Promise<BridgeState[]> {
+    await eventually("Pods and ports on the nodes are the same", () => this.portsSettled(), { seconds: 60 });
     return Promise.all(this.cluster.nodes.map((node) => bridgeState(this.cluster, node)));
   }
 
@@ -112,6 +114,24 @@ export class Stage {
     return this.cluster.nodes.flatMap((node, index) =>
       bridgeDifference(before[index] ?? [], now[index] ?? []).map((line) => `${node} ${line}`),
     );
+  }
+
+  /** A Pod without grace period is gone from the API at once; its port follows when the kubelet gets to it. */
+  private async portsSettled(): Promise<boolean> {
+    interface Found {
+      metadata: { uid: string };
+      spec: { hostNetwork?: boolean };
+      status?: { phase?: string };
+    }
+    const [pods, ...ports] = await Promise.all([
+      this.objects.list<Found>("v1", "Pod"),
+      ...this.cluster.nodes.map((node) => podsWithPorts(this.cluster, node)),
+    ]);
+    const expected = pods.filter(
+      ({ spec, status }) => spec.hostNetwork !== true && !["Succeeded", "Failed"].includes(status?.phase ?? ""),
+    );
+    assert.deepEqual(ports.flat().sort(), expected.map(({ metadata }) => metadata.uid).sort());
+    return true;
   }
 }
 
