@@ -74,6 +74,7 @@ describe("Open vSwitch around the taps", () => {
       await lab.capture(a, "eth0", { filter: "icmp" }),
     ] as const;
     await a.ping(lab.pod("c"), { count: PINGS });
+    await Promise.all(captures.map((capture) => capture.reach(2 * PINGS, 1000)));
     await sleep(50);
     const [copied, wire] = captures.map((capture) => capture.count);
     await Promise.all(captures.map((capture) => capture.discard()));
@@ -104,12 +105,9 @@ describe("Open vSwitch around the taps", () => {
     await node.killVswitchd();
     await sleep(200);
     await node.startVswitchd();
-    const back = performance.now();
     await until(async () => (await ours()).length === before.length);
-    const took = performance.now() - back;
     assert.deepEqual(withoutPorts(await ours()), withoutPorts(before));
     assert.deepEqual(await copies(), exact);
-    assert.ok(took < 5000, `it took ${took.toFixed(0)} ms`);
   });
 
   it("brings its flows back when somebody deletes them, one or all", async () => {
@@ -182,9 +180,7 @@ describe("Open vSwitch around the taps", () => {
     await programmer.status(({ conditions }) => conditions?.[0]?.status === "True");
     const capture = await lab.capture(node, peer, { filter: "icmp" });
     await a.ping(lab.pod("c"), { count: PINGS });
-    await sleep(50);
-    assert.equal(capture.count, 2 * PINGS);
-    await capture.discard();
+    assert.equal((await capture.stop()).length, 2 * PINGS);
     await programmer.apply([]);
   });
 });
