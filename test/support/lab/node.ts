@@ -42,7 +42,7 @@ export class LabNode {
   async start(): Promise<void> {
     await mkdir(this.runDir, { recursive: true });
     await run("ovsdb-tool", ["create", `${this.runDir}/conf.db`, SCHEMA]);
-    await this.daemon("ovsdb-server", [`${this.runDir}/conf.db`, `--remote=punix:${this.runDir}/db.sock`]);
+    await this.startDatabase();
     await this.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", `external_ids:system-id=${this.name}`);
     await this.startVswitchd();
     const settings = [`datapath_type=${DATAPATH}`, "fail_mode=standalone"];
@@ -64,9 +64,18 @@ export class LabNode {
     await this.daemon("ovs-vswitchd", [`unix:${this.runDir}/db.sock`]);
   }
 
+  async startDatabase(): Promise<void> {
+    await this.daemon("ovsdb-server", [`${this.runDir}/conf.db`, `--remote=punix:${this.runDir}/db.sock`]);
+  }
+
   /** Kills ovs-vswitchd as a crash would and waits until it has gone. Flows are lost, ports in OVSDB stay. */
   async killVswitchd(): Promise<void> {
-    const pid = this.pid("ovs-vswitchd");
+    await this.kill("ovs-vswitchd");
+  }
+
+  /** Kills a daemon as a crash would and waits until it has gone. */
+  async kill(daemon: "ovs-vswitchd" | "ovsdb-server"): Promise<void> {
+    const pid = this.pid(daemon);
     process.kill(pid, "SIGKILL");
     while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
   }
