@@ -22,7 +22,7 @@ export interface Job {
 }
 
 /** Not lab.test.ts, which is about the lab itself, nor test/lab/wrapper, to which a datapath makes no difference. */
-const TESTS = { normal: ["mirror-matrix"], long: ["mirror-matrix", "taps", "hazards", "recovery", "meddling"] };
+const TESTS = { normal: ["mirror-matrix"], long: ["mirror-matrix", "taps", "hazards", "recovery", "meddling", "refusals"] };
 /** The second serial port, where machineCommand collects results. */
 const RESULTS = "/dev/ttyS1";
 const TIMEOUT = 600_000;
