@@ -19,6 +19,7 @@ const programs = {
   lint: [["--import", "tsx", "hack/gate/lint.ts"]],
   unit: [["node_modules/mocha/bin/mocha.js", "--config", "test/unit/.mocharc.json"]],
   lab: [["--import", "tsx", "hack/gate/main.ts", "--only", "lab"]],
+  kernel: [["--import", "tsx", "hack/gate/main.ts", "--only", "kernel", "--long"]],
   e2e: [["--import", "tsx", "hack/gate/main.ts", "--only", "e2e"]],
   gate: [["--import", "tsx", "hack/gate/main.ts"]],
   cluster: [["--import", "tsx", "hack/cluster/main.ts"]],

@@ -1,8 +1,10 @@
 /**
- * Builds what only the e2e suite needs: the cluster's binaries, helm and the image. A program of its own, started by
- * preparation.ts with a low priority while the quick suites run. What is in the cache already takes a moment.
+ * Builds what the suite named by its argument needs: kernel, the virtual machine; e2e, the cluster's binaries, helm and
+ * the image. A program of its own, started by preparation.ts with a low priority while the quick suites run. What is in
+ * the cache already takes a moment.
  */
 import { buildImage } from "../image";
+import { vmImage } from "../kernel";
 import { type Progress, binaries, helm } from "../toolchain";
 
 const started = performance.now();
@@ -10,9 +12,12 @@ const progress: Progress = (text) =>
   console.log(`  [builds ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s] ${text}`);
 
 try {
-  await binaries(progress);
-  await helm(progress);
-  await buildImage({ progress });
+  if (process.argv[2] === "kernel") await vmImage(progress);
+  else {
+    await binaries(progress);
+    await helm(progress);
+    await buildImage({ progress });
+  }
   progress("done");
 } catch (error) {
   progress(error instanceof Error ? error.message : String(error));

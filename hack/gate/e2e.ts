@@ -21,7 +21,7 @@ const root = path.join(import.meta.dirname, "../..");
 
 export async function e2e(context: Context): Promise<Report> {
   if (context.cluster !== undefined) return runTests(await Cluster.open(context.cluster), context);
-  await context.preparation.builds();
+  await context.preparation("e2e");
   const onWait = (holder: string): void =>
     context.print(`Process ${holder} is running end-to-end tests on this machine: waiting for it.`);
   return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, () => onOwnCluster(context));

@@ -1,6 +1,6 @@
 /**
  * The gate: everything that must hold before a change goes in. Started by `npm test`, `npm run test:long`,
- * `test:lab` and `test:e2e`. Ends with one line that adds up what all suites have shown.
+ * `test:lab`, `test:kernel` and `test:e2e`. Ends with one line that adds up what all suites have shown.
  */
 import { Command, InvalidArgumentError } from "commander";
 import { CLEAN_UP, type SuiteName, budget } from "./budget";
@@ -46,7 +46,8 @@ const deadline = setTimeout(
 
 const results: Result[] = [];
 const names = chosen().map(({ name }) => name);
-const preparation = await prepare(options.cluster === undefined ? names : [], stop.signal, print);
+const onOwnMachine = names.filter((name) => name !== "e2e" || options.cluster === undefined);
+const preparation = await prepare(onOwnMachine, stop.signal, print);
 for (const suite of chosen()) {
   if (stop.signal.aborted) break;
   results.push(await runSuite(suite));

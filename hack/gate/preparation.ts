@@ -1,49 +1,48 @@
-/** What has to be there before the lab and e2e suites: packages now, builds in the background. Called by main.ts. */
-import { checkPrerequisites, installPrerequisites } from "../toolchain";
-import { type Ended, run } from "./child";
+/** What has to be there before the lab, kernel and e2e suites: packages now, builds in the background. Called by main.ts. */
+import { type Purpose, checkPrerequisites, installPrerequisites } from "../toolchain";
+import type { SuiteName } from "./budget";
+import { run } from "./child";
 
-export interface Preparation {
-  /** Throws what the user has to mend before the lab suite can run. */
-  machine: () => Promise<void>;
-  /** The same for the e2e suite, whose builds it waits for. */
-  builds: () => Promise<void>;
-}
+/** For each suite that needs more than Node: resolves when it can run, throws what the user has to mend before. */
+export type Preparation = (suite: SuiteName) => Promise<void>;
 
-const notNeeded: Preparation = { machine: () => Promise.resolve(), builds: () => Promise.resolve() };
+const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
+  lab: ["cluster", "capture"],
+  kernel: ["kernel"],
+  e2e: ["cluster", "image", "capture"],
+};
 
-/** Installs packages if a suite needs them, and starts the builds if the e2e suite is among `suites`. Never throws. */
+/** Installs the packages that the suites need, and starts their builds, one after the other in their order. Never throws. */
 export async function prepare(
-  suites: string[],
+  suites: SuiteName[],
   signal: AbortSignal,
   print: (line: string) => void,
 ): Promise<Preparation> {
-  const e2e = suites.includes("e2e");
-  if (!e2e && !suites.includes("lab")) return notNeeded;
-  try {
-    await packages(e2e, print);
-  } catch (error) {
-    print(error instanceof Error ? error.message : String(error));
-    const fail = (): Promise<never> => Promise.reject(new Error("The machine lacks what this suite needs: see above."));
-    return { machine: fail, builds: fail };
+  const ready = new Map<SuiteName, Promise<void>>();
+  let building: Promise<unknown> = Promise.resolve();
+  for (const suite of suites) {
+    const purposes = PURPOSES[suite];
+    if (!purposes) continue;
+    const installed = packages(purposes, print);
+    // One apt-get at a time. A suite's failure is its own: the others can run.
+    const before = building;
+    await installed.catch(() => undefined);
+    const done = suite === "lab" ? installed : installed.then(() => before).then(() => build(suite, signal));
+    // Waited for by the suite only: until then nobody hears of a failure, which is no unhandled one.
+    building = done.catch(() => undefined);
+    ready.set(suite, done);
   }
-  if (!e2e) return notNeeded;
-  const running = run("nice", ["-n", "10", process.execPath, "--import", "tsx", "hack/gate/builds.ts"], {
-    signal,
-    output: "show",
-  });
-  // Waited for by the e2e suite only: until then nobody hears of a failure, which is no unhandled one.
-  running.catch(() => undefined);
-  return { ...notNeeded, builds: () => running.then(verdict) };
+  return (suite) => ready.get(suite) ?? Promise.resolve();
 }
 
-async function packages(e2e: boolean, print: (line: string) => void): Promise<void> {
-  const { installable, problems } = await checkPrerequisites(
-    e2e ? ["cluster", "image", "capture"] : ["cluster", "capture"],
-  );
+async function packages(purposes: Purpose[], print: (line: string) => void): Promise<void> {
+  const { installable, problems } = await checkPrerequisites(purposes);
   if (problems.length > 0) throw new Error(problems.join("\n"));
   await installPrerequisites(installable, (text) => print(`  [packages] ${text}`));
 }
 
-function verdict({ outcome }: Ended): void {
+async function build(suite: SuiteName, signal: AbortSignal): Promise<void> {
+  const program = ["--import", "tsx", "hack/gate/builds.ts", suite];
+  const { outcome } = await run("nice", ["-n", "10", process.execPath, ...program], { signal, output: "show" });
   if (outcome !== 0) throw new Error(`The builds ended with ${outcome}: see the lines that start with [builds].`);
 }

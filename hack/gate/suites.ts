@@ -15,6 +15,7 @@ export const suites: Suite[] = [
   { name: "lint", run: async ({ signal, print }) => ({ tally: await lint(signal, print) }) },
   { name: "unit", run: (context) => mochaHere("test/unit/.mocharc.json", context) },
   { name: "lab", run: lab },
+  { name: "kernel", run: onKernelDatapath },
   { name: "e2e", run: inCluster },
 ];
 
@@ -25,11 +26,16 @@ function mochaHere(config: string, { signal, grep, long }: Context): Promise<Rep
 }
 
 async function lab(context: Context): Promise<Report> {
-  await context.preparation.machine();
+  await context.preparation("lab");
   return mochaHere("test/lab/.mocharc.json", context);
 }
 
-/** Loaded when its turn comes: a cluster that does not even compile fails this suite and not the gate. */
+async function onKernelDatapath(context: Context): Promise<Report> {
+  const { kernel } = await import("./kernel");
+  return kernel(context);
+}
+
+/** Loaded when its turn comes, as the one above: a cluster that does not even compile fails this suite and not the gate. */
 async function inCluster(context: Context): Promise<Report> {
   const { e2e } = await import("./e2e");
   return e2e(context);

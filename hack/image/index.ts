@@ -1,3 +1,4 @@
-/** The door of the image build: the bundle, the image, and the archive that a container runtime imports. */
+/** The door of the image build: the bundle, the image, the archive that a container runtime imports, and what it is made of. */
 export { bundle } from "./bundle";
+export { NODE_VERSION, SLIM, debootstrap, nodeBinary, sources } from "./debian";
 export { buildImage, type BuiltImage, type ImageOptions } from "./image";

@@ -11,7 +11,7 @@ import type { Progress } from "./cache";
 import { goProblem } from "./go";
 
 /** What somebody is about to do. */
-export type Purpose = "cluster" | "image" | "capture";
+export type Purpose = "cluster" | "image" | "capture" | "kernel";
 
 interface Requirement {
   /** A command on PATH, or absolute paths of which one has to exist. */
@@ -48,6 +48,9 @@ const REQUIREMENTS: Requirement[] = [
   requirement("cluster", ["/bin/busybox"], "busybox-static"),
   requirement("image", "buildah", "buildah"),
   requirement("image", "mmdebstrap", "mmdebstrap"),
+  requirement("kernel", "qemu-system-x86_64", "qemu-system-x86"),
+  requirement("kernel", "mmdebstrap", "mmdebstrap"),
+  requirement("kernel", "mke2fs", "e2fsprogs"),
   requirement("capture", "tshark", "tshark"),
   requirement("capture", "tcpdump", "tcpdump"),
   requirement("capture", "ping", "iputils-ping"),
@@ -79,6 +82,8 @@ export async function checkPrerequisites(purposes: Purpose[]): Promise<Prerequis
     if (!existsSync("/dev/net/tun")) problems.push("/dev/net/tun is missing: load the kernel module tun.");
     if (binariesMissing()) problems.push(...[await goProblem()].filter((problem) => problem !== undefined));
   }
+  if (purposes.includes("kernel") && process.arch !== "x64")
+    problems.push(`The virtual machine of the kernel suite is an x86-64 one, this machine is ${process.arch}.`);
   const missing = REQUIREMENTS.filter(({ purpose, command }) => purposes.includes(purpose) && !isThere(command));
   const packages = [...new Set(missing.map((item) => item.package))].sort();
   if (packages.length === 0 || (root && (await aptIsSupported()))) return { installable: packages, problems };

@@ -1,7 +1,7 @@
 /** Where copies go wrong most easily: VLANs, a collector that is itself selected, changes under traffic. The programmer is the real one. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Lab } from "../support/lab";
+import { DATAPATH, Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule, Packet } from "../support/lab";
 
 const PINGS = 6;
@@ -59,14 +59,22 @@ describe("taps in VLANs", () => {
     assert.deepEqual(packets, []);
   });
 
+  /** a and b change their VLAN, and the programmer has noticed. */
+  async function moveTo(vlan: number): Promise<void> {
+    await node.vsctl("set", "port", a!.port, `tag=${vlan}`, "--", "set", "port", b!.port, `tag=${vlan}`);
+    const tag = `0x${vlan.toString(16)}->reg13`;
+    const of = async ({ port }: LabPod): Promise<string> =>
+      node.ofctl("dump-flows", "br-int", `table=241,in_port=${await node.ofport(port)}`);
+    while (!(await Promise.all([of(a!), of(b!)])).every((flows) => flows.includes(tag))) await sleep(20);
+    await node.appctl.command("ovs-vswitchd", "revalidator/wait");
+  }
+
   it("follows a Pod into another VLAN", async () => {
     await programmer.apply(rule(a!));
-    await node.vsctl("set", "port", a!.port, "tag=300", "--", "set", "port", b!.port, "tag=300");
-    await sleep(300);
+    await moveTo(300);
     const packets = await copies(rule(a!), () => a!.ping(b!, { count: PINGS }));
     assert.equal(echoes(packets).length, 2 * PINGS);
-    await node.vsctl("set", "port", a!.port, "tag=100", "--", "set", "port", b!.port, "tag=100");
-    await sleep(300);
+    await moveTo(100);
   });
 
   it("copies what a Pod on a trunk port says in the VLANs that the port names", async () => {
@@ -74,7 +82,8 @@ describe("taps in VLANs", () => {
     const { port } = b!;
     const ids = b!.attach().filter((word) => word.startsWith("external_ids:"));
     await node.vsctl(
-      ...["del-port", "br-int", port, "--", "add-br", "br-vm", "--", "set", "bridge", "br-vm", "datapath_type=netdev"],
+      ...["del-port", "br-int", port, "--", "add-br", "br-vm", "--", "set", "bridge", "br-vm"],
+      ...[`datapath_type=${DATAPATH}`],
       ...["--", "add-port", "br-vm", port, "tag=100"],
       ...["--", "add-port", "br-vm", "to-int", "--", "set", "interface", "to-int", "type=patch", "options:peer=to-vm"],
       ...["--", "add-port", "br-int", "to-vm", "--", "set", "interface", "to-vm", "type=patch", "options:peer=to-int"],

@@ -6,13 +6,28 @@ import { Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule, Packet } from "../support/lab";
 
 const PINGS = 6;
-/** Milliseconds for the last copy to arrive. */
+/** Milliseconds for a copy to arrive that should not. */
 const SETTLE = 40;
 const tap = (name: string): LabRule["targetPort"] => ({ ovsInternal: { name } });
 
 /** Echo requests and replies among the packets. */
 function echoes(packets: readonly Packet[]): number {
   return packets.filter(({ inner }) => [0, 8, 128, 129].includes(inner.icmpType ?? -1)).length;
+}
+
+/** `TYPE SEQUENCE` of each echo, sorted. */
+function echoNames(packets: readonly Packet[]): string[] {
+  return packets
+    .flatMap(({ inner: { icmpType: type = -1, sequence = 0 } }) =>
+      [0, 8, 128, 129].includes(type) ? `${type} ${sequence}` : [],
+    )
+    .sort();
+}
+
+/** What a Pod's own wire has to show of one ping that is answered. */
+const ALL_ECHOES = { 4: sent(0, 8), 6: sent(128, 129) };
+function sent(...types: number[]): string[] {
+  return types.flatMap((type) => Array.from({ length: PINGS }, (_, i) => `${type} ${i + 1}`)).sort();
 }
 
 describe("taps on one node", () => {
@@ -105,24 +120,26 @@ describe("taps on one node", () => {
     ["tap1", "tap2"].map((target) => rule(`idle-${target}`, "Both", target, [lab.pod("idle")]));
 
   describe("copies each packet once for each target that wants it", () => {
-    /** For each case and family: what tap1 and tap2 got. */
+    /** For each case and family: what tap1 and tap2 got, and what was on the sender's own wire. */
     const seen = new Map<string, Packet[][]>();
     before(async function () {
-      this.timeout(60_000);
+      this.timeout(600_000);
       await programmer.apply(idle());
-      const captures = await Promise.all(["tap1", "tap2"].map((device) => lab.capture(node, device)));
+      const taps = await Promise.all(["tap1", "tap2"].map((device) => lab.capture(node, device)));
+      const wires = await Promise.all([a!, b!].map((pod) => lab.capture(pod, "eth0", { filter: "icmp or icmp6" })));
       const times: [string, number, number][] = [];
-      for (const { name, rules, from, to } of cases) {
+      for (const { name, rules, from, to, copies } of cases) {
         await programmer.apply([...rules(), ...idle()]);
         for (const v6 of [false, true]) {
+          const already = taps.map((capture) => capture.count);
           const start = Date.now() / 1000;
-          const { received } = await (from ?? (() => a!))().ping(to(), { v6, count: PINGS });
-          assert.ok(received > 0, name);
+          await (from ?? (() => a!))().ping(to(), { v6, count: PINGS });
+          await Promise.all(taps.map((capture, tap) => capture.reach(already[tap]! + copies[tap]!)));
           await sleep(SETTLE);
           times.push([`${name} ${v6}`, start, Date.now() / 1000]);
         }
       }
-      const packets = await Promise.all(captures.map((capture) => capture.stop()));
+      const packets = await Promise.all([...taps, ...wires].map((capture) => capture.stop()));
       for (const [key, from, to] of times)
         seen.set(
           key,
@@ -130,10 +147,12 @@ describe("taps on one node", () => {
         );
     });
 
-    for (const { name, copies } of cases)
+    for (const { name, from, copies } of cases)
       for (const v6 of [false, true])
         it(`${name} (IPv${v6 ? 6 : 4})`, () => {
-          const packets = seen.get(`${name} ${v6}`)!;
+          const [tap1, tap2, ofA, ofB] = seen.get(`${name} ${v6}`)!;
+          const packets = [tap1!, tap2!];
+          assert.deepEqual(echoNames(from?.() === b ? ofB! : ofA!), ALL_ECHOES[v6 ? 6 : 4], "the sender's own traffic");
           assert.deepEqual(packets.map(echoes), copies);
           // ARP, neighbour discovery and multicast of the Pods are around; none of it is for a tap.
           assert.deepEqual(

@@ -27,7 +27,9 @@ export interface CaptureOptions extends DecodeOptions {
 
 /** Kernel buffer in KiB: a burst must not cost a packet while the machine is busy. */
 const BUFFER_KIB = 16_384;
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 60_000;
+/** How long to wait for packets that should come. */
+const ARRIVAL_TIMEOUT_MS = 10_000;
 
 export class Capture {
   private constructor(
@@ -76,6 +78,12 @@ export class Capture {
     return this.records().length;
   }
 
+  /** Waits until this many packets have been captured. Gives up after a while: the assertion that follows says it better. */
+  async reach(count: number, patienceMilliseconds = ARRIVAL_TIMEOUT_MS): Promise<void> {
+    const deadline = Date.now() + patienceMilliseconds;
+    while (this.count < count && Date.now() < deadline) await sleep(5);
+  }
+
   /** What has been captured so far, decoded; the capture goes on. */
   packets(): Promise<Packet[]> {
     return decode(this.file, this.options);
@@ -84,9 +92,10 @@ export class Capture {
   /** Ends the capture and decodes it; throws if the kernel dropped a packet, because counts would be wrong. */
   async stop(settleMilliseconds = 200): Promise<Packet[]> {
     await sleep(settleMilliseconds);
+    await this.drain();
     await this.end();
     try {
-      const dropped = Number(/(\d+) packets? dropped by kernel/.exec(this.stderr())?.[1] ?? 0);
+      const dropped = Number(/^(\d+) packets? dropped by kernel/m.exec(this.stderr())?.[1] ?? 0);
       if (dropped > 0) throw new Error(`The capture on ${this.options.device} lost ${dropped} packets.`);
       return await decode(this.file, this.options);
     } finally {
@@ -104,9 +113,41 @@ export class Capture {
     return path.join(this.directory, "packets.pcap");
   }
 
-  private async end(): Promise<void> {
+  /**
+   * Waits until tcpdump has written what the kernel holds for it: SIGINT would throw that away, unreported, and on a busy
+   * machine it is behind. Asked by SIGUSR1 it says how far it is. It has caught up when both of its numbers are equal,
+   * or, on the loopback device, where the kernel counts twice, when it has nothing new to say.
+   */
+  private async drain(): Promise<void> {
+    let [last, same] = ["", 0];
+    while (this.running && same < 3) {
+      const from = this.stderr().length;
+      this.process.kill("SIGUSR1");
+      const said = await this.answerAfter(from);
+      if (!said || said[1] === said[2]) return;
+      same = said[0] === last ? same + 1 : 0;
+      last = said[0];
+      await sleep(20);
+    }
+  }
+
+  private async answerAfter(from: number): Promise<RegExpExecArray | null> {
+    const deadline = Date.now() + ARRIVAL_TIMEOUT_MS;
+    while (this.running && Date.now() < deadline) {
+      await sleep(2);
+      const found = /(\d+) packets? captured, (\d+) packets? received by filter/.exec(this.stderr().slice(from));
+      if (found) return found;
+    }
+    return null;
+  }
+
+  private get running(): boolean {
     const { pid, exitCode, signalCode } = this.process;
-    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    return pid !== undefined && exitCode === null && signalCode === null;
+  }
+
+  private async end(): Promise<void> {
+    if (!this.running) return;
     const exited = once(this.process, "exit");
     this.process.kill("SIGINT");
     await exited;

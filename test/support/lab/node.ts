@@ -6,12 +6,13 @@ import { Appctl, OpenFlow } from "../../../packages/ovs-ofctl-wrapper/src/index"
 import type { OvsOptions } from "../../../packages/ovs-ofctl-wrapper/src/index";
 import { attempt, ip, run, within } from "./command";
 import type { Output } from "./command";
+import { DATAPATH, IN_KERNEL } from "./datapath";
 import { alive } from "./place";
 
 const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
 
 export class LabNode {
-  /** Address on the underlay, on br-phy's own port, as Open vSwitch's userspace tunnels need it. */
+  /** Address on the underlay: on br-phy's own port, as Open vSwitch's userspace tunnels need it, or simply on eth0. */
   readonly address: string;
   readonly address6: string;
   /** Run directory of this node's Open vSwitch. */
@@ -34,23 +35,27 @@ export class LabNode {
     this.appctl = new Appctl(this.options);
   }
 
-  /** Starts the daemons and builds br-phy (uplink eth0 and the node's address) and br-int (uplink eth1 to the other nodes). */
+  /**
+   * Starts the daemons and builds br-int, with the uplink eth1 to the other nodes, and on the userspace datapath br-phy,
+   * with the uplink eth0 and the node's address. On the kernel's datapath tunnels take the kernel's routes.
+   */
   async start(): Promise<void> {
     await mkdir(this.runDir, { recursive: true });
     await run("ovsdb-tool", ["create", `${this.runDir}/conf.db`, SCHEMA]);
-    await this.daemon("ovsdb-server", [`${this.runDir}/conf.db`, `--remote=punix:${this.runDir}/db.sock`]);
+    await this.startDatabase();
     await this.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", `external_ids:system-id=${this.name}`);
     await this.startVswitchd();
+    const settings = [`datapath_type=${DATAPATH}`, "fail_mode=standalone"];
+    const phy = ["add-br", "br-phy", "--", "set", "bridge", "br-phy", ...settings, "--", "add-port", "br-phy", "eth0"];
     await this.vsctl(
-      ...["add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev", "fail_mode=standalone"],
-      ...["--", "add-port", "br-phy", "eth0"],
-      ...["--", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev", "fail_mode=standalone"],
-      ...["--", "add-port", "br-int", "eth1"],
+      ...(IN_KERNEL ? [] : [...phy, "--"]),
+      ...["add-br", "br-int", "--", "set", "bridge", "br-int", ...settings, "--", "add-port", "br-int", "eth1"],
     );
+    const device = IN_KERNEL ? "eth0" : "br-phy";
     await ip(this.namespace, [
-      "link set br-phy up",
-      `addr add ${this.address}/24 dev br-phy`,
-      `addr add ${this.address6}/64 dev br-phy nodad`,
+      `link set ${device} up`,
+      `addr add ${this.address}/24 dev ${device}`,
+      `addr add ${this.address6}/64 dev ${device} nodad`,
       "link set br-int up",
     ]);
   }
@@ -59,9 +64,18 @@ export class LabNode {
     await this.daemon("ovs-vswitchd", [`unix:${this.runDir}/db.sock`]);
   }
 
+  async startDatabase(): Promise<void> {
+    await this.daemon("ovsdb-server", [`${this.runDir}/conf.db`, `--remote=punix:${this.runDir}/db.sock`]);
+  }
+
   /** Kills ovs-vswitchd as a crash would and waits until it has gone. Flows are lost, ports in OVSDB stay. */
   async killVswitchd(): Promise<void> {
-    const pid = this.pid("ovs-vswitchd");
+    await this.kill("ovs-vswitchd");
+  }
+
+  /** Kills a daemon as a crash would and waits until it has gone. */
+  async kill(daemon: "ovs-vswitchd" | "ovsdb-server"): Promise<void> {
+    const pid = this.pid(daemon);
     process.kill(pid, "SIGKILL");
     while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
   }

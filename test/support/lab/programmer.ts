@@ -9,7 +9,6 @@ import { once } from "node:events";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { build } from "esbuild";
 import type { Direction, NodeTrafficPlan, PlanPort, PlanSpec, PlanStatus } from "@ovs-traffic-control/api";
 import { within } from "./command";
 import type { LabNode } from "./node";
@@ -103,11 +102,24 @@ export class LabProgrammer {
   }
 }
 
-/** The program as the image has it, made once for all labs of a process: started from source it would take half a second. */
+/**
+ * The program as the image has it, made once for all labs of a process: started from source it would take half a second.
+ * LAB_PROGRAMMER names one that is ready, where esbuild is not at hand.
+ */
 let bundled: Promise<string> | null = null;
 
 export async function bundleProgrammer(directory: string): Promise<string> {
-  bundled ??= build({
+  const ready = process.env["LAB_PROGRAMMER"];
+  if (ready !== undefined) return ready;
+  bundled ??= bundle();
+  const file = path.join(directory, "node-programmer.mjs");
+  await writeFile(file, await bundled);
+  return file;
+}
+
+async function bundle(): Promise<string> {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
     entryPoints: [path.join(import.meta.dirname, "../../../packages/node-programmer/src/main.ts")],
     write: false,
     bundle: true,
@@ -117,10 +129,8 @@ export async function bundleProgrammer(directory: string): Promise<string> {
     banner: {
       js: `import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);`,
     },
-  }).then(({ outputFiles }) => outputFiles[0]!.text);
-  const file = path.join(directory, "node-programmer.mjs");
-  await writeFile(file, await bundled);
-  return file;
+  });
+  return outputFiles[0]!.text;
 }
 
 function planOf(rules: readonly LabRule[]): PlanSpec {

@@ -73,7 +73,7 @@ export class BridgeFlows {
   /**
    * Makes our flows the wanted ones, in one bundle. The value is the number of changes; settle follows if there were
    * any. Right after a restart of the daemon everything is added without a look: every millisecond counts, and
-   * adding over what is there does no harm; the next look finds what should not be there.
+   * adding over what is there does no harm; what should not be there goes right after.
    */
   async apply(wanted: readonly Flow[]): Promise<Result<number>> {
     if (!this.reachable) return fail(`program ${this.bridge}`, "ovs-vswitchd is not there; waiting for it");
@@ -99,7 +99,10 @@ export class BridgeFlows {
     this.wiped = false;
     this.inForce = [...wanted, ...marker];
     this.current = blind ? null : this.inForce;
-    return ok(changes.length);
+    if (!blind) return ok(changes.length);
+    // The connection can end without the flows, by other `protocols` for example: what is not wanted any more goes now.
+    const leftovers = await this.apply(wanted);
+    return leftovers.ok ? ok(changes.length + leftovers.value) : leftovers;
   }
 
   /**

@@ -1,0 +1,89 @@
+/**
+ * The kernel suite: the lab's packet tests on the kernel's datapath, in a virtual machine. The tests are the files of
+ * test/lab, bundled, because the machine has no node_modules. Called by suites.ts.
+ */
+import { build } from "esbuild";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { machineCommand, makeDisk, vmImage } from "../kernel";
+import { run } from "./child";
+import type { Context } from "./context";
+import { type Report, readReport } from "./report";
+
+/** What main.mjs finds beside it as job.json. */
+export interface Job {
+  grep?: string;
+  /** File for the reporter. */
+  output: string;
+  /** Milliseconds that a test or hook may take. */
+  timeout: number;
+  env: Record<string, string>;
+}
+
+/** Not lab.test.ts, which is about the lab itself, nor test/lab/wrapper, to which a datapath makes no difference. */
+const TESTS = { normal: ["mirror-matrix"], long: ["mirror-matrix", "taps", "hazards", "recovery", "meddling", "refusals"] };
+/** The second serial port, where machineCommand collects results. */
+const RESULTS = "/dev/ttyS1";
+const TIMEOUT = 600_000;
+const DISK_MEGABYTES = 64;
+
+const root = path.join(import.meta.dirname, "../..");
+/** Mocha, which is CommonJS, calls require(). */
+const REQUIRE = `import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);`;
+
+export async function kernel(context: Context): Promise<Report> {
+  await context.preparation("kernel");
+  const image = await vmImage((text) => context.print(`  [kernel] ${text}`));
+  const folder = await mkdtemp(path.join(tmpdir(), "gate-kernel-"));
+  try {
+    const [job, disk, results] = ["job", "job.img", "results.jsonl"].map((name) => path.join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await bundleTests(job, context);
+    await makeDisk(job, disk, DISK_MEGABYTES);
+    const [command, ...args] = machineCommand({ image, job: disk, results });
+    const { outcome } = await run(command, args, { signal: context.signal, output: "show" });
+    const lines = await readFile(results, "utf8").catch(() => "");
+    return readReport(lines, exitOf(lines) ?? outcome);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The exit code that the machine has noted; undefined if it has not come so far. */
+function exitOf(lines: string): number | undefined {
+  const found = /^\{"exit":(\d+)\}/m.exec(lines)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+async function bundleTests(into: string, { grep, long }: Context): Promise<void> {
+  const names = TESTS[long ? "long" : "normal"];
+  const tests = Object.fromEntries(names.map((name) => [`tests/${name}`, `test/lab/${name}.test.ts`]));
+  const options = {
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    banner: { js: REQUIRE },
+    logLevel: "error",
+  } as const;
+  await build({
+    ...options,
+    absWorkingDir: root,
+    entryPoints: { main: "hack/gate/kernel-main.ts", ...tests },
+    outdir: into,
+    outExtension: { ".js": ".mjs" },
+  });
+  const programmer = "node-programmer.mjs";
+  await build({
+    ...options,
+    absWorkingDir: root,
+    entryPoints: ["packages/node-programmer/src/main.ts"],
+    outfile: path.join(into, programmer),
+  });
+  const env = { LAB_DATAPATH: "system", LAB_PROGRAMMER: `/job/${programmer}`, ...(long ? { LONG: "1" } : {}) };
+  const job: Job = { output: RESULTS, timeout: TIMEOUT, env, ...(grep === undefined ? {} : { grep }) };
+  await writeFile(path.join(into, "job.json"), JSON.stringify(job));
+}

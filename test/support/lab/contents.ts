@@ -1,0 +1,44 @@
+/**
+ * What is on a node of the lab: flows, ours and others', and everything in the database that a user could see or miss.
+ * Used by tests that compare before and after.
+ */
+import { value } from "../lab-result";
+import type { LabNode } from "./node";
+
+const OURS = { cookie: 0x5443000000000000n, cookieMask: 0xffff000000000000n };
+
+/** Flows of a bridge, one line each, sorted; without statistics. */
+export async function flows(node: LabNode, filter = {}, bridge = "br-int"): Promise<string[]> {
+  return value(await node.openflow.dumpFlows(bridge, filter))
+    .map(({ table, priority, cookie, match, actions }) => `${table} ${priority} ${cookie} ${match} ${actions}`)
+    .sort();
+}
+
+export function ownFlows(node: LabNode): Promise<string[]> {
+  return flows(node, OURS);
+}
+
+export async function foreignFlows(node: LabNode): Promise<string[]> {
+  const own = new Set(await ownFlows(node));
+  return (await flows(node)).filter((flow) => !own.has(flow));
+}
+
+const COLUMNS: Readonly<Record<string, string>> = {
+  Bridge:
+    "name,ports,mirrors,fail_mode,protocols,controller,external_ids,other_config,stp_enable,mcast_snooping_enable",
+  Port: "name,interfaces,tag,trunks,vlan_mode,external_ids,other_config,qos",
+  Interface: "name,type,options,external_ids,other_config,ofport,mtu_request",
+  Mirror: "name",
+  Open_vSwitch: "bridges,external_ids,other_config",
+};
+
+/** Everything in OVSDB that a user could see or miss; statistics and the like are left out. */
+export async function database(node: LabNode): Promise<string> {
+  const tables: string[] = [];
+  for (const [table, list] of Object.entries(COLUMNS)) {
+    const text = await node.vsctl("--format=json", `--columns=${list}`, "list", table);
+    const { data } = JSON.parse(text) as { data: unknown[] };
+    tables.push(`${table} ${JSON.stringify(data.map((row) => JSON.stringify(row)).sort())}`);
+  }
+  return tables.join("\n");
+}
