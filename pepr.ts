@@ -54,7 +54,8 @@ async function admission(): Promise<Stop> {
   const metrics = new EngineMetrics({ processMetrics: true });
   const api = new KubernetesClient({ connection: Connection.fromEnvironment(), metrics });
   const neighbours = watchNeighbours(api, systemClock, logger("neighbours"));
-  const callbacks = admissionCallbacks(new AdmissionMetrics(metrics), logger("admission"), neighbours.peers);
+  const counted = new AdmissionMetrics(metrics);
+  const callbacks = admissionCallbacks(counted, logger("admission"), neighbours.peers);
   const makePepr = await loadPepr({ ...callbacks, wake: () => undefined }, "admission");
   let pepr: PeprModule | undefined;
   const serving = await startAdmission({
@@ -63,6 +64,7 @@ async function admission(): Promise<Stop> {
     clock: systemClock,
     log: logger("admission"),
     metrics: () => metrics.registry.metrics(),
+    onRefusal: (webhook, { code }) => counted.refuse(webhook, code),
     makePepr: () => {
       pepr = makePepr();
     },
