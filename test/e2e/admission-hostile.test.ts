@@ -21,7 +21,7 @@ describe("the webhook's port", () => {
 
   before(async function () {
     this.timeout(180_000);
-    server = await ApiServer.start();
+    server = await ApiServer.withTrafficControls();
     admission = await AdmissionProcess.start(server);
     client = new WebhookClient(admission, CONNECTIONS);
   });

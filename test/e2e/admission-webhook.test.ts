@@ -5,12 +5,11 @@ import { mistakes, warnings } from "../../capabilities/admission";
 import { denial, warningLines } from "../../capabilities/admission/review";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
-import { refusal } from "../support/e2e/refusal";
+import { EARLY, refusal } from "../support/e2e/refusal";
 import { readTap, TEST_LABEL, untap } from "../support/e2e/taps";
 import { INVALID, manifest, VALID, WRONG_TYPES, type Case } from "../unit/admission/cases";
 
 const NAME = "e2e-admission";
-const EARLY = 'admission webhook "early.ovs-traffic-control.dev" denied the request: ';
 
 const kubectl = (args: string[], object?: object): Promise<string> =>
   stage().cluster.kubectl(args, object === undefined ? undefined : { input: JSON.stringify(object) });

@@ -4,21 +4,18 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
-import { parse } from "yaml";
 import { bundle } from "../../../hack/image";
 import { issue, type Issued } from "../../../capabilities/admission/certificates/issue";
 import { certificateSecret, serviceName } from "../../../capabilities/admission/certificates/objects";
 import { must, type Resource } from "../../../capabilities/engine";
-import { freePort, type ApiServer } from "./api-server";
+import { CRDS, freePort, type ApiServer } from "./api-server";
 import { eventually } from "./eventually";
 
 const NAMESPACE = "ovs-traffic-control";
 const PEPR_NAMESPACE = "pepr-system";
-const CRDS: Resource = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces" };
 const LIFE_MS = 24 * 3_600_000;
 
@@ -40,7 +37,7 @@ export class AdmissionProcess {
       stream?.setEncoding("utf8").on("data", (text: string) => (this.log += text));
   }
 
-  /** @param server a fresh one; gets the CRD of the TrafficControl and everything else that the process reads */
+  /** @param server a fresh one, with TrafficControls; gets everything else that the process reads */
   static async start(server: ApiServer): Promise<AdmissionProcess> {
     const certificate = await issue(serviceName(NAMESPACE), Date.now(), LIFE_MS);
     await prepare(server, certificate);
@@ -104,9 +101,7 @@ export function sumOf(metrics: string, name: string, labels: Record<string, stri
 }
 
 async function prepare({ client }: ApiServer, { ca, certificate, key }: Issued): Promise<void> {
-  const file = path.join(import.meta.dirname, "../../../crds/trafficcontrols.yaml");
-  const crd: unknown = parse(await readFile(file, "utf8"), { maxAliasCount: -1 });
-  for (const object of [crd, PEPR_STORE]) must(await client.create({ resource: CRDS }, object), "Creating a CRD");
+  must(await client.create({ resource: CRDS }, PEPR_STORE), "Creating the CRD of Pepr's store");
   for (const name of [NAMESPACE, PEPR_NAMESPACE])
     must(await client.create({ resource: NAMESPACES }, { metadata: { name } }), `Creating the Namespace ${name}`);
   const { name, ...secrets } = certificateSecret(NAMESPACE);
@@ -116,8 +111,7 @@ async function prepare({ client }: ApiServer, { ca, certificate, key }: Issued):
     "Creating a Secret",
   );
   const stores = { resource: { group: "pepr.dev", version: "v1", plural: "peprstores" }, namespace: PEPR_NAMESPACE };
-  for (const path of [{ resource: TRAFFIC_CONTROL }, stores])
-    await eventually(`${path.resource.plural} are served`, async () => (await client.list(path)).ok, { seconds: 30 });
+  await eventually("Pepr's store is served", async () => (await client.list(stores)).ok, { seconds: 30 });
 }
 
 /** As charts/ovs-traffic-control/templates/crds.yaml has it. */

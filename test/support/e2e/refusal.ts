@@ -3,10 +3,16 @@ import { ApiException, CustomObjectsApi, KubeConfig } from "@kubernetes/client-n
 import { TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
 import { stage } from "./hooks";
 
-/** The API server's message about the creation of a TrafficControl, or undefined if it would accept it. A dry run. */
-export async function refusal(object: object): Promise<string | undefined> {
+/** What the API server puts before the early webhook's own words. */
+export const EARLY = 'admission webhook "early.ovs-traffic-control.dev" denied the request: ';
+
+/**
+ * The API server's message about the creation of a TrafficControl, or undefined if it would accept it. A dry run.
+ * @param kubeconfig of another API server than the cluster's
+ */
+export async function refusal(object: object, kubeconfig = stage().cluster.kubeconfig): Promise<string | undefined> {
   const config = new KubeConfig();
-  config.loadFromFile(stage().cluster.kubeconfig);
+  config.loadFromFile(kubeconfig);
   const { group, version, plural } = TRAFFIC_CONTROL;
   try {
     await config

@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { format, mistakes, warnings } from "../../../capabilities/admission";
-import { json, replaceLeaf, validSpec } from "./arbitrary";
+import { PeprValidateRequest } from "pepr";
+import { pino } from "pino";
+import {
+  admissionCallbacks,
+  AdmissionMetrics,
+  format,
+  mistakes,
+  Peers,
+  warnings,
+} from "../../../capabilities/admission";
+import { denial, warningLines } from "../../../capabilities/admission/review";
+import { EngineMetrics } from "../../../capabilities/engine";
+import { reviewOf } from "../../support/e2e/reviews";
+import { json, nearlyRightSpec, replaceLeaf, validSpec } from "./arbitrary";
 import { manifest } from "./cases";
 
 describe("the rules, whatever they are given,", () => {
@@ -33,6 +45,27 @@ describe("the rules, whatever they are given,", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  it("are what the webhook says about 10,000 specs that may be wrong", () => {
+    const callbacks = admissionCallbacks(
+      new AdmissionMetrics(new EngineMetrics()),
+      pino({ level: "silent" }),
+      new Peers(),
+    );
+    let refused = 0;
+    const alike = fc.property(nearlyRightSpec, (spec) => {
+      const { request } = reviewOf({ ...manifest({ title: "", change: {} }), spec });
+      const answer = callbacks.refuseMistakes(new PeprValidateRequest<never>(request as never));
+      const found = mistakes(request.object);
+      if (found.length > 0) refused++;
+      assert.deepEqual(answer, {
+        ...{ allowed: found.length === 0, warnings: warningLines(warnings(request.object)) },
+        ...(found.length === 0 ? {} : { statusCode: 422, statusMessage: denial(found) }),
+      });
+    });
+    fc.assert(alike, { numRuns: 10_000 });
+    assert.ok(refused > 2_500 && refused < 7_500, `${refused} were refused`);
   });
 
   it("answer about 2 MB of nonsense soon and briefly", () => {
