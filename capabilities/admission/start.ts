@@ -91,7 +91,10 @@ class Serving {
 
   use(certificate: ServingCertificate): void {
     const { log } = this.parts;
+    const before = this.certificate;
     this.certificate = certificate;
+    // The CA before it may have gone, nothing else.
+    if (before?.certificate === certificate.certificate) return;
     if (this.server !== undefined) {
       this.server.setCertificate(certificate);
       log.info("serving a new certificate");
