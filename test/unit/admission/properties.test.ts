@@ -7,7 +7,7 @@ import {
   AdmissionMetrics,
   format,
   mistakes,
-  Peers,
+  Surroundings,
   warnings,
 } from "../../../capabilities/admission";
 import { denial, warningLines } from "../../../capabilities/admission/review";
@@ -51,7 +51,7 @@ describe("the rules, whatever they are given,", () => {
     const callbacks = admissionCallbacks(
       new AdmissionMetrics(new EngineMetrics()),
       pino({ level: "silent" }),
-      new Peers(),
+      new Surroundings(),
     );
     let refused = 0;
     const alike = fc.property(nearlyRightSpec, (spec) => {
