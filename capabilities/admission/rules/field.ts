@@ -59,6 +59,8 @@ export function map(maxProperties: number, keys: (field: Field, keys: string[]) 
     if (!isObject(field.value)) return [wrongType(field, "an object")];
     const names = Object.keys(field.value);
     if (names.length > maxProperties) return [tooMany(field, names.length, maxProperties)];
+    // As the API server orders them: one object has one list of mistakes, wherever it is looked at.
+    names.sort();
     const values = names.flatMap((key) =>
       each({ path: `${field.path}[${key}]`, value: member(field.value, key) ?? null }),
     );

@@ -25,21 +25,32 @@ export async function refusal(object: object, kubeconfig = stage().cluster.kubec
   }
 }
 
+interface Failure {
+  /** When the request was sent, as performance.now() says it. */
+  sentAt: number;
+  message: string;
+}
+
+/** So many at a time. */
+const STREAMS = 3;
+
 /** Creates (a dry run) again and again until `stop`; returns how often, and what was said instead of yes. */
-export function keepCreating(object: object): { stop: () => Promise<{ count: number; failures: string[] }> } {
+export function keepCreating(object: object): { stop: () => Promise<{ count: number; failures: Failure[] }> } {
   const stopping = new AbortController();
-  const failures: string[] = [];
+  const failures: Failure[] = [];
   let count = 0;
-  const loop = (async (): Promise<void> => {
+  const stream = async (): Promise<void> => {
     for (; !stopping.signal.aborted; count++) {
-      const said = await refusal(object);
-      if (said !== undefined) failures.push(said);
+      const sentAt = performance.now();
+      const message = await refusal(object);
+      if (message !== undefined) failures.push({ sentAt, message });
     }
-  })();
+  };
+  const streams = Array.from({ length: STREAMS }, stream);
   return {
     stop: async () => {
       stopping.abort();
-      await loop;
+      await Promise.all(streams);
       return { count, failures };
     },
   };
