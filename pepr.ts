@@ -8,7 +8,7 @@ import {
   AdmissionMetrics,
   readAdmissionEnvironment,
   startAdmission,
-  watchNeighbours,
+  watchSurroundings,
 } from "./capabilities/admission";
 import { startController } from "./capabilities/controller";
 import {
@@ -53,8 +53,9 @@ async function admission(): Promise<Stop> {
   const environment = readAdmissionEnvironment(process.env, tmpdir());
   const metrics = new EngineMetrics({ processMetrics: true });
   const api = new KubernetesClient({ connection: Connection.fromEnvironment(), metrics });
-  const neighbours = watchNeighbours(api, systemClock, logger("neighbours"));
-  const callbacks = admissionCallbacks(new AdmissionMetrics(metrics), logger("admission"), neighbours.peers);
+  const watched = watchSurroundings(api, systemClock, logger("surroundings"));
+  const counted = new AdmissionMetrics(metrics);
+  const callbacks = admissionCallbacks(counted, logger("admission"), watched.surroundings);
   const makePepr = await loadPepr({ ...callbacks, wake: () => undefined }, "admission");
   let pepr: PeprModule | undefined;
   const serving = await startAdmission({
@@ -63,6 +64,7 @@ async function admission(): Promise<Stop> {
     clock: systemClock,
     log: logger("admission"),
     metrics: () => metrics.registry.metrics(),
+    onRefusal: (webhook, { code }) => counted.refuse(webhook, code),
     makePepr: () => {
       pepr = makePepr();
     },
@@ -73,7 +75,7 @@ async function admission(): Promise<Stop> {
   });
   return async () => {
     await serving.stop();
-    await neighbours.stop();
+    await watched.stop();
   };
 }
 

@@ -8,7 +8,7 @@ import { ANNOTATIONS } from "../api";
 import type { Logger } from "../engine";
 import type { AdmissionMetrics, Decision } from "./metrics";
 import { denial, judge, signature, warningLines, type Review } from "./review";
-import type { MistakeKind, Peers } from "./rules";
+import type { MistakeKind, Surroundings } from "./rules";
 
 /** The parts of Pepr's requests that are used. */
 type AnyRequest = PeprValidateRequest<KubernetesObject>;
@@ -26,15 +26,19 @@ export interface AdmissionCallbacks {
   signObject: (request: MutateRequest) => void;
 }
 
-/** @param peers the TrafficControls that a new one is compared with */
-export function admissionCallbacks(metrics: AdmissionMetrics, log: Logger, peers: Peers): AdmissionCallbacks {
+/** @param surroundings what a new TrafficControl is compared with */
+export function admissionCallbacks(
+  metrics: AdmissionMetrics,
+  log: Logger,
+  surroundings: Surroundings,
+): AdmissionCallbacks {
   return {
     refuseMistakes: (request) => {
       const started = performance.now();
       const observe = (decision: Decision, reason: MistakeKind | "" = ""): void =>
         metrics.observe("validate", decision, (performance.now() - started) / 1000, reason);
       try {
-        const verdict = judge(reviewOf(request), peers);
+        const verdict = judge(reviewOf(request), surroundings);
         const warnings = warningLines(verdict.warnings);
         observe(verdict.allowed ? "allowed" : "denied", verdict.allowed ? "" : verdict.mistakes[0]?.kind);
         return verdict.allowed ? request.Approve(warnings) : request.Deny(denial(verdict.mistakes), 422, warnings);

@@ -2,14 +2,15 @@
 export { admissionCallbacks, type AdmissionCallbacks } from "./callbacks";
 export { certificateKeeper, type CertificateKeeper, type CertificateKeeperOptions } from "./certificates";
 export { readAdmissionEnvironment, type AdmissionEnvironment } from "./environment";
-export { watchNeighbours, type Neighbours } from "./neighbours";
 export { AdmissionMetrics } from "./metrics";
 export {
   format,
   formatWarning,
   MESSAGES,
   mistakes,
+  Overlay,
   Peers,
+  Surroundings,
   warnings,
   type Mistake,
   type MistakeKind,
@@ -17,3 +18,4 @@ export {
   type WarningCode,
 } from "./rules";
 export { startAdmission, type Admission } from "./start";
+export { watchSurroundings, type WatchedSurroundings } from "./surroundings";

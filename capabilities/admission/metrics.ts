@@ -32,7 +32,8 @@ export class AdmissionMetrics {
       BUCKETS,
     );
     // Every series from the start: rate() over one that appears with its first event shows nothing.
-    for (const webhook of ["mutate", "validate"]) this.requests.inc({ webhook, code: "200" }, 0);
+    for (const webhook of ["mutate", "validate"])
+      for (const code of ["200", "400"]) this.requests.inc({ webhook, code }, 0);
     for (const webhook of ["mutate", "validate"])
       for (const decision of ["allowed", "error"]) this.decisions.inc({ webhook, decision, reason: "" }, 0);
     for (const reason of Object.keys(KINDS)) this.decisions.inc({ webhook: "validate", decision: "denied", reason }, 0);
@@ -43,5 +44,10 @@ export class AdmissionMetrics {
     this.decisions.inc({ webhook, decision, reason });
     this.requests.inc({ webhook, code: "200" });
     this.latency.observe({ webhook }, seconds);
+  }
+
+  /** A request that was no AdmissionReview of a TrafficControl. */
+  refuse(webhook: Webhook, code: number): void {
+    this.requests.inc({ webhook, code: String(code) });
   }
 }

@@ -1,7 +1,7 @@
 /** What an AdmissionReview's request means for a TrafficControl, decided without effects. Called by the Pepr callbacks. */
 import { isDeepStrictEqual } from "node:util";
 import { ANNOTATIONS, FINALIZER } from "../api";
-import { format, formatWarning, mistakes, Peers, warnings, type Mistake, type Warning } from "./rules";
+import { format, formatWarning, mistakes, Surroundings, warnings, type Mistake, type Warning } from "./rules";
 
 /** The parts of a request that decisions are made from; everything in `object` may be anything. */
 export interface Review {
@@ -18,13 +18,13 @@ export type Verdict =
 const MOST_LINES = 50;
 
 /** Whether the object may be stored. Deletions and updates that leave spec alone always may, whatever newer rules say. */
-export function judge(review: Review, peers = new Peers()): Verdict {
+export function judge(review: Review, { peers, overlay } = new Surroundings()): Verdict {
   if (!changesSpec(review)) return { allowed: true, warnings: [] };
   const { object } = review;
   const [name, spec] = [nameOf(object), part(object, "spec")];
-  const found = [...mistakes(object), ...peers.conflicts(name, spec)];
+  const found = [...mistakes(object), ...peers.conflicts(name, spec), ...overlay.conflicts(spec)];
   return found.length === 0
-    ? { allowed: true, warnings: [...warnings(object), ...peers.twin(name, spec)] }
+    ? { allowed: true, warnings: [...warnings(object), ...overlay.doubts(spec), ...peers.twin(name, spec)] }
     : { allowed: false, mistakes: found, warnings: warnings(object) };
 }
 

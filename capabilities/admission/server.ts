@@ -1,10 +1,12 @@
 /**
- * The HTTPS server that Pepr makes for itself and hands to nobody. Caught as it is made, because three things need it:
+ * The HTTPS server that Pepr makes for itself and hands to nobody. Caught as it is made, because four things need it:
  * keep-alive (Pepr 1.1.4 leaves Node's 5 s, so that the API server sends requests into connections that are just being
- * closed: `failed to call webhook: EOF`; pepr 1.1.6 has it fixed), new certificates without a restart, and draining.
+ * closed: `failed to call webhook: EOF`; pepr 1.1.6 has it fixed), requests that are none (receive.ts), new certificates
+ * without a restart, and draining.
  */
 import https from "node:https";
 import type { RequestListener } from "node:http";
+import { receiveReviews, type OnRefusal } from "./receive";
 
 /** Longer than the API server keeps an idle connection to a webhook. */
 const KEEP_ALIVE_MS = 90_000;
@@ -21,15 +23,16 @@ export class WebhookServer {
    * Runs `start`, which must call https.createServer once, and returns the server it has made. SIGTERM handlers that it
    * installs are taken away: Pepr's closes at once and exits with 143, while requests are still on their way to this Pod.
    */
-  static catch(start: () => void): WebhookServer {
+  static catch(start: () => void, onRefusal: OnRefusal): WebhookServer {
     const original = https.createServer;
     const handlers = new Set(process.listeners("SIGTERM"));
     let caught: WebhookServer | undefined;
     const createServer = (options: https.ServerOptions, listener: RequestListener): https.Server => {
+      const receive = receiveReviews(listener, onRefusal);
       const server = original(options, (request, response) => {
         // Tells the API server to use another connection, to another Pod, for the next request.
         if (caught?.draining === true) response.setHeader("Connection", "close");
-        listener(request, response);
+        receive(request, response);
       });
       server.keepAliveTimeout = KEEP_ALIVE_MS;
       server.headersTimeout = HEADERS_MS;

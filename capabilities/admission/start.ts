@@ -8,6 +8,7 @@ import { serveStatus, sleep, type Clock, type KubernetesApi, type Logger } from 
 import { followCertificate, serviceName, type ServingCertificate } from "./certificates";
 import type { AdmissionEnvironment } from "./environment";
 import { probe } from "./probe";
+import type { OnRefusal } from "./receive";
 import { WebhookServer } from "./server";
 
 /** Pepr's start hangs for good if its store cannot be reached in that moment; the kubelet then restarts the container. */
@@ -23,6 +24,8 @@ export interface AdmissionParts {
   clock: Clock;
   log: Logger;
   metrics: () => Promise<string>;
+  /** Called about a request that was no AdmissionReview of a TrafficControl. */
+  onRefusal: OnRefusal;
   /**
    * Makes Pepr's module, which reaches for its store at once and tries that only once (Pepr 1.1.4): hence called when the
    * API server has answered something.
@@ -88,7 +91,10 @@ class Serving {
 
   use(certificate: ServingCertificate): void {
     const { log } = this.parts;
+    const before = this.certificate;
     this.certificate = certificate;
+    // The CA before it may have gone, nothing else.
+    if (before?.certificate === certificate.certificate) return;
     if (this.server !== undefined) {
       this.server.setCertificate(certificate);
       log.info("serving a new certificate");
@@ -96,7 +102,7 @@ class Serving {
     }
     const files = this.writeFiles(certificate);
     this.lastAnswer = this.parts.clock.monotonic();
-    this.server = WebhookServer.catch(() => this.parts.listen(files));
+    this.server = WebhookServer.catch(() => this.parts.listen(files), this.parts.onRefusal);
     log.info("the webhook has its certificate and starts");
   }
 

@@ -14,13 +14,13 @@ const PROGRAMS = { main: "pepr.ts", "node-programmer": "packages/node-programmer
 /** Bundled CommonJS modules (express, pino) call require(), which an ES module does not have. */
 const REQUIRE = `import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);`;
 
-/** Fills dist/ anew. Everything is bundled: the image has no node_modules. Returns the files' contents by name. */
-export async function bundle(): Promise<Record<string, Buffer>> {
-  await rm(DIST, { recursive: true, force: true });
+/** Fills dist/, or another directory, anew. Everything is bundled: the image has no node_modules. Returns the files' contents by name. */
+export async function bundle(directory = DIST): Promise<Record<string, Buffer>> {
+  await rm(directory, { recursive: true, force: true });
   await build({
     absWorkingDir: REPOSITORY,
     entryPoints: PROGRAMS,
-    outdir: DIST,
+    outdir: directory,
     bundle: true,
     platform: "node",
     format: "esm",
@@ -32,9 +32,9 @@ export async function bundle(): Promise<Record<string, Buffer>> {
     legalComments: "none",
     logLevel: "error",
   });
-  await writeFile(path.join(DIST, "package.json"), `{ "type": "module" }\n`);
+  await writeFile(path.join(directory, "package.json"), `{ "type": "module" }\n`);
   const files = [...Object.keys(PROGRAMS).map((name) => `${name}.js`), "package.json"];
   return Object.fromEntries(
-    await Promise.all(files.map(async (name) => [name, await readFile(path.join(DIST, name))] as const)),
+    await Promise.all(files.map(async (name) => [name, await readFile(path.join(directory, name))] as const)),
   );
 }

@@ -1,17 +1,11 @@
 /** What the CRD refuses by itself, on a real API server without any webhook: the same mistakes in the same words. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
-import { parse } from "yaml";
 import { format, mistakes } from "../../capabilities/admission";
-import type { ApiFailure, ApiResult } from "../../capabilities/engine";
+import type { ApiResult } from "../../capabilities/engine";
+import { comparable, linesOf } from "../support/e2e/api-lines";
 import { ApiServer } from "../support/e2e/api-server";
-import { eventually } from "../support/e2e/eventually";
 import { INVALID, manifest, VALID, WRONG_TYPES, type Case } from "../unit/admission/cases";
-
-const CRDS = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
-const CRD_FILE = path.join(import.meta.dirname, "../../crds/trafficcontrols.yaml");
 
 describe("the CRD alone", () => {
   let server: ApiServer;
@@ -21,18 +15,14 @@ describe("the CRD alone", () => {
 
   before(async function () {
     this.timeout(120_000);
-    server = await ApiServer.start();
-    const crd: unknown = parse(readFileSync(CRD_FILE, "utf8"), { maxAliasCount: -1 });
-    const created = await server.client.create({ resource: CRDS }, crd);
-    assert.deepEqual(created.ok ? [] : created, []);
-    await eventually("the CRD is served", async () => (await server.client.list({ resource: TRAFFIC_CONTROL })).ok);
+    server = await ApiServer.withTrafficControls();
   });
   after(() => server.stop());
 
   for (const given of VALID)
     it(`accepts ${given.title}`, async () => {
       const answer = await create(given);
-      assert.deepEqual(answer.ok ? [] : lines(answer), []);
+      assert.deepEqual(answer.ok ? [] : linesOf(answer.message), []);
     });
 
   for (const given of INVALID)
@@ -40,7 +30,7 @@ describe("the CRD alone", () => {
       const answer = await create(given);
       assert.ok(!answer.ok, "it was accepted");
       const rules = mistakes(manifest(given)).map((mistake) => comparable(format({ ...mistake, hint: undefined })));
-      const here = lines(answer).map(comparable);
+      const here = linesOf(answer.message).map(comparable);
       assert.deepEqual(
         here.filter((line) => !rules.includes(line)),
         [],
@@ -54,7 +44,7 @@ describe("the CRD alone", () => {
       const answer = await create(given);
       assert.ok(!answer.ok, "it was accepted");
       const rules = mistakes(manifest(given)).map(({ path: at }) => at.replace(/\[([^\]]*)\]/g, ".$1"));
-      const here = lines(answer).map((line) => line.split(": ")[0]!.replace(/\[([^\]]*)\]/g, ".$1"));
+      const here = linesOf(answer.message).map((line) => line.split(": ")[0]!.replace(/\[([^\]]*)\]/g, ".$1"));
       assert.ok(
         rules.some((at) => here.includes(at)),
         `${here.join(", ")} is not ${rules.join(", ")}`,
@@ -66,22 +56,3 @@ describe("the CRD alone", () => {
     assert.deepEqual(answer.ok && (answer.value as { status?: unknown }).status, { observedGeneration: -1 });
   });
 });
-
-/** The lines of the API server's message. */
-function lines({ message }: ApiFailure): string[] {
-  const text = message
-    .replace(/^TrafficControl\.crd\.antrea\.io "[^"]*" is invalid: /, "")
-    .replace(/^\[(.*)\]$/s, "$1");
-  // With a mistake against the schema comes a line that says that CEL was left out.
-  return text.split(/, (?=spec[.:[]|<nil>)/).filter((line) => !line.startsWith("<nil>"));
-}
-
-/** Without the value, of which each shows what it has, and with one way to write the key of a map. */
-function comparable(line: string): string {
-  return line
-    .replace(
-      /^(\S+): (Invalid|Unsupported|Duplicate) value: ("(?:[^"\\]|\\.)*"|-?[\d.e+]+|true|false)(: |$)/,
-      "$1: $2 value: ",
-    )
-    .replace(/Labels(\.|\[)([^\]:]*)\]?: Too long/, "Labels[$2]: Too long");
-}

@@ -1,16 +1,16 @@
 /** What a user is told when a TrafficControl is applied to a cluster with the operator in it, and what is written beside it. */
 import assert from "node:assert/strict";
-import { ANNOTATIONS, FINALIZER } from "@ovs-traffic-control/api";
+import { ANNOTATIONS, CONDITIONS, FINALIZER } from "@ovs-traffic-control/api";
 import { mistakes, warnings } from "../../capabilities/admission";
 import { denial, warningLines } from "../../capabilities/admission/review";
+import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
-import { refusal } from "../support/e2e/refusal";
-import { readTap, TEST_LABEL, untap } from "../support/e2e/taps";
+import { EARLY, refusal } from "../support/e2e/refusal";
+import { condition, mirror, readTap, TEST_LABEL, untap } from "../support/e2e/taps";
 import { INVALID, manifest, VALID, WRONG_TYPES, type Case } from "../unit/admission/cases";
 
 const NAME = "e2e-admission";
-const EARLY = 'admission webhook "early.ovs-traffic-control.dev" denied the request: ';
 
 const kubectl = (args: string[], object?: object): Promise<string> =>
   stage().cluster.kubectl(args, object === undefined ? undefined : { input: JSON.stringify(object) });
@@ -105,7 +105,40 @@ describe("a TrafficControl beside another", () => {
     );
   });
 
+  it("that contradicts it and comes at the same time is refused, or told that it is Conflicted: one is Ready", async () => {
+    const { objects } = stage();
+    const sides = ([1, 2] as const).map((version) => mirror(`e2e-side-${version}`, { erspan: { remoteIP, version } }));
+    const applied = await Promise.allSettled(sides.map((side) => objects.apply(side)));
+    const refusals = applied.flatMap((each) => (each.status === "rejected" ? [String(each.reason)] : []));
+    for (const said of refusals) assert.match(said, /session 0 to .* is version \d.* in TrafficControl e2e-side-\d/);
+    assert.ok(refusals.length < 2, "one of them at most");
+    const state = async (type: string): Promise<string[]> => {
+      const taps = await Promise.all(sides.map(({ metadata }) => readTap(objects, metadata.name!)));
+      return taps.filter((each) => condition(each, type)?.status === "True").map((each) => each!.metadata.name!);
+    };
+    const [winner] = await eventually("one is Ready", async () => {
+      const [ready, conflicted] = [await state(CONDITIONS.ready), await state(CONDITIONS.conflicted)];
+      assert.ok(ready.length <= 1, "both are Ready");
+      return ready.length === 1 && conflicted.length === 1 - refusals.length && [...ready, ...conflicted];
+    });
+    const loser = sides.find(({ metadata }) => metadata.name !== winner)!;
+    const told = condition(await readTap(objects, loser.metadata.name!), CONDITIONS.conflicted);
+    if (refusals.length === 0) assert.match(told?.message ?? "", new RegExp(winner!));
+  });
+
   afterEach(() => untap(stage().objects, NAME));
+});
+
+describe("a tunnel to a node", () => {
+  it("on a port that cluster networks use is warned of", async () => {
+    const { cluster, web } = stage();
+    const path = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}";
+    const remoteIP = await kubectl(["get", "node", web[0].node, "-o", path]);
+    const input = JSON.stringify(labelled({ targetPort: { vxlan: { remoteIP } } }));
+    const { stderr } = await cluster.host("kubectl", ["create", "--dry-run=server", "-f", "-"], { input });
+    const expected = `Warning: spec.targetPort.vxlan.destinationPort 4789 is one that cluster networks use, and ${remoteIP} is the address of node ${web[0].node}`;
+    assert.ok(stderr.includes(expected), stderr);
+  });
 });
 
 async function whoAmI(): Promise<string> {

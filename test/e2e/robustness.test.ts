@@ -4,6 +4,8 @@ import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import type { Reference } from "../support/e2e/objects";
+import { refusal } from "../support/e2e/refusal";
+import { INVALID, manifest, WRONG_TYPES } from "../unit/admission/cases";
 import { TEST_LABEL, mirror, readTap, tap, tapReference, untap } from "../support/e2e/taps";
 import { PingStream, ping, requestsTo } from "../support/e2e/traffic";
 
@@ -80,7 +82,7 @@ describe("a node's programmer", () => {
 });
 
 describe("the admission webhook", () => {
-  it("is away: taps work, labels and deletions pass, a creation is refused; back: a creation passes", async () => {
+  it("is away: taps work, labels and deletions pass, a creation is refused, and each mistake by name; back: a creation passes", async () => {
     const { objects, client, web } = stage();
     await tap(objects, mirror(NAME, target));
     await scale(ADMISSION, 0);
@@ -92,6 +94,7 @@ describe("the admission webhook", () => {
         metadata: { name: NAME, labels: { ...TEST_LABEL, edited: "yes" } },
       });
       await assert.rejects(objects.apply(mirror("e2e-after", target)), /failed calling webhook/);
+      await refusesAllMistakes();
       await untap(objects, NAME);
     } finally {
       await scale(ADMISSION, 2);
@@ -113,6 +116,14 @@ async function leader(): Promise<string> {
   const found = pods.find(({ metadata: { name } }) => holder.startsWith(name));
   if (!found) throw new Error(`No Pod holds the Lease: its holder is "${holder}"`);
   return found.metadata.name;
+}
+
+/** Of one object, by the CRD alone, which also says what it says otherwise: test/e2e/admission-crd.test.ts. */
+async function refusesAllMistakes(): Promise<void> {
+  for (const given of [...INVALID, ...WRONG_TYPES]) {
+    const said = await refusal(manifest(given, "e2e-after"));
+    assert.match(said ?? "it was accepted", /is invalid: /, given.title);
+  }
 }
 
 /** Names of the running programmer Pods of a node. */

@@ -29,6 +29,15 @@ export function readSecret(secret: CertificateSecret | undefined): ServingCertif
   }
 }
 
+/** What is written into a Secret, as text. */
+export function dataOf({ certificate, key, cas }: ServingCertificate): Record<string, string> {
+  return { "tls.crt": certificate, "tls.key": key, "ca.crt": cas.join("") };
+}
+
+export function isSignedBy(certificate: string, ca: string): boolean {
+  return new X509Certificate(certificate).verify(new X509Certificate(ca).publicKey);
+}
+
 /** Why new certificates are needed; undefined if these are good. */
 export function renewalReason(
   current: ServingCertificate | undefined,
@@ -38,7 +47,7 @@ export function renewalReason(
   if (current === undefined) return "there is none, or it cannot be read";
   const leaf = new X509Certificate(current.certificate);
   if (leaf.checkHost(dnsName) === undefined) return `it is not for ${dnsName}`;
-  if (!current.cas.some((ca) => leaf.verify(new X509Certificate(ca).publicKey))) return "its CA is not beside it";
+  if (!current.cas.some((ca) => isSignedBy(current.certificate, ca))) return "its CA is not beside it";
   const [from, to] = [Date.parse(leaf.validFrom), Date.parse(leaf.validTo)];
   if (now < from) return `it is not valid before ${leaf.validFrom}`;
   return to - now < (to - from) / 3 ? `it ends at ${leaf.validTo}` : undefined;

@@ -4,7 +4,8 @@
  * so a deleted Secret or an overwritten caBundle (helm upgrade, kubectl apply) is mended without an event.
  */
 import { ApiError, must, sleep, type Clock, type KubernetesApi, type Logger, type ObjectPath } from "../../engine";
-import { readSecret, renewalReason, splitPem, validCas, type CertificateSecret } from "./bundle";
+import { dataOf, isSignedBy, readSecret, renewalReason, splitPem, validCas, type CertificateSecret } from "./bundle";
+import { everyReplicaServes } from "./confirmation";
 import { issue } from "./issue";
 import { certificateSecret, serviceName, WEBHOOK_CONFIGURATIONS, type WebhookConfiguration } from "./objects";
 
@@ -12,8 +13,8 @@ const LOOK_EVERY_MS = 5_000;
 const RETRY_AFTER_MS = 1_000;
 /** A leaf lives so long; it is renewed when a third is left. */
 const LIFE_MS = 90 * 24 * 3_600_000;
-/** The new CA and the one before it: a leaf of either is trusted while the admission Pods change over. */
-const MOST_CAS = 2;
+/** A CA goes when no admission Pod serves its leaf any more. Where that cannot be seen, caBundle must not grow for ever. */
+const MOST_CAS = 5;
 /** Until every API server has noticed a changed caBundle. */
 const SETTLE_MS = 3_000;
 
@@ -72,8 +73,14 @@ async function keepCertificates(api: KubernetesApi, options: CertificateKeeperOp
   const current = readSecret(secret);
   const dnsName = serviceName(namespace);
   const reason = renewalReason(current, dnsName, clock.now());
-  if (reason === undefined) {
-    await trust(api, validCas(current?.cas ?? [], clock.now()), log);
+  if (reason === undefined && current !== undefined) {
+    const cas = validCas(current.cas, clock.now());
+    await trust(api, cas, log);
+    const own = cas.filter((ca) => isSignedBy(current.certificate, ca));
+    if (own.length === cas.length || !(await everyReplicaServes(api, namespace, current))) return;
+    await writeSecret(api, path, secret, dataOf({ ...current, cas: own }));
+    await trust(api, own, log);
+    log.info("every admission Pod serves the new certificate: the CA before it is trusted no more");
     return;
   }
   // Without the Secret, the webhook configurations still say whom the running admission Pods are trusted by.
@@ -83,7 +90,7 @@ async function keepCertificates(api: KubernetesApi, options: CertificateKeeperOp
   // First the trust, then the certificate: whoever finds it in the Secret may serve with it at once.
   await trust(api, cas, log);
   if (before.length > 0) await sleep(clock, SETTLE_MS);
-  await writeSecret(api, path, secret, { "tls.crt": fresh.certificate, "tls.key": fresh.key, "ca.crt": cas.join("") });
+  await writeSecret(api, path, secret, dataOf({ ...fresh, cas }));
   log.info({ reason, dnsName }, "made a new certificate for the webhook");
 }
 

@@ -4,11 +4,26 @@ import type { ObjectPath, Resource } from "../../engine";
 const NAME = "ovs-traffic-control";
 const SERVICE = `${NAME}-admission`;
 const SECRETS: Resource = { group: "", version: "v1", plural: "secrets" };
+const PODS: Resource = { group: "", version: "v1", plural: "pods" };
 const ADMISSION_REGISTRATION = { group: "admissionregistration.k8s.io", version: "v1" };
 
 /** Written by the controller, read by the admission Pods. */
 export function certificateSecret(namespace: string): ObjectPath {
   return { resource: SECRETS, namespace, name: `${NAME}-webhook-tls` };
+}
+
+/** Label selector of the admission Pods, and the name of the port of theirs that the Service leads to. */
+export const ADMISSION_PODS = `app.kubernetes.io/name=${NAME},app.kubernetes.io/component=admission`;
+export const POD_PORT_NAME = "webhook";
+
+export function podsOf(namespace: string): ObjectPath {
+  return { resource: PODS, namespace };
+}
+
+/** In the parts that matter. */
+export interface AdmissionPod {
+  spec: { nodeName?: string; containers: { ports?: { name?: string; containerPort: number }[] }[] };
+  status?: { phase?: string; podIP?: string };
 }
 
 /** The name by which the API server calls the webhook and checks its certificate. */

@@ -15,6 +15,31 @@ export interface Claim {
   shapeText: string;
 }
 
+/** A tunnel in UDP that a spec asks for. */
+export interface Tunnel {
+  /** Of its destinationPort, whether that is written or not. */
+  path: string;
+  kind: "geneve" | "vxlan";
+  udpPort: number;
+  /** In one spelling. */
+  remote: string;
+}
+
+const UDP_PORTS = { geneve: 6081, vxlan: 4789 } as const;
+
+/** The tunnels in UDP among the ports of a right spec. */
+export function tunnels(spec: unknown): Tunnel[] {
+  return (["targetPort", "returnPort"] as const).flatMap((role) =>
+    (["geneve", "vxlan"] as const).flatMap((kind): Tunnel[] => {
+      const port = member(member(spec, role), kind);
+      const udpPort = member(port, "destinationPort") ?? UDP_PORTS[kind];
+      const remote = canonicalAddress(scalar(member(port, "remoteIP")));
+      if (remote === undefined || typeof udpPort !== "number") return [];
+      return [{ path: `spec.${role}.${kind}.destinationPort`, kind, udpPort, remote }];
+    }),
+  );
+}
+
 /** At most one for targetPort and one for returnPort; whatever is wrong in them is left to the rules. */
 export function claims(spec: unknown): Claim[] {
   return (["targetPort", "returnPort"] as const).flatMap((role) => {
@@ -44,7 +69,8 @@ function claim(role: Claim["role"], kind: string, port: unknown): Claim {
       return { role, path, port: `erspan ${portText}`, shape, portText, shapeText: shape };
     }
     default: {
-      const udp = kind === "gre" ? "" : ` port ${read("destinationPort", kind === "geneve" ? 6081 : 4789)}`;
+      const udp =
+        kind === "gre" ? "" : ` port ${read("destinationPort", UDP_PORTS[kind === "geneve" ? "geneve" : "vxlan"])}`;
       const key = kind === "gre" ? `key ${read("key", 0)}` : `VNI ${read("vni", 0)}`;
       const portText = `the ${kind} tunnel to ${remote}${udp} with ${key}`;
       return { role, path, port: portText, shape: "", portText, shapeText: "" };

@@ -59,6 +59,8 @@ export function map(maxProperties: number, keys: (field: Field, keys: string[]) 
     if (!isObject(field.value)) return [wrongType(field, "an object")];
     const names = Object.keys(field.value);
     if (names.length > maxProperties) return [tooMany(field, names.length, maxProperties)];
+    // As the API server orders them: one object has one list of mistakes, wherever it is looked at.
+    names.sort();
     const values = names.flatMap((key) =>
       each({ path: `${field.path}[${key}]`, value: member(field.value, key) ?? null }),
     );
@@ -96,8 +98,8 @@ export function integer(lowest: number, highest: number, message: string): Rule 
 export function oneOf(...values: (string | number)[]): Rule {
   return ({ path, value }) => {
     if (values.includes(value as string | number)) return [];
-    if (typeof value !== typeof values[0])
-      return [wrongType({ path, value }, typeof values[0] === "string" ? "a string" : "an integer")];
+    const wanted = typeof values[0] === "string" ? "string" : "integer";
+    if (typeName(value) !== wanted) return [wrongType({ path, value }, article(wanted))];
     const meant = typeof value === "string" ? suggest(value, values.map(String)) : undefined;
     const hint = meant === undefined ? undefined : `did you mean ${meant}?`;
     return [{ path, kind: "NotSupported", value, message: SCHEMA.notSupported(values), hint }];

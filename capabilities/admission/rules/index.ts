@@ -3,9 +3,12 @@
  * callbacks; they say what the CEL rules of crds/trafficcontrols.yaml say, all at once and with suggestions.
  */
 import type { Mistake } from "./mistake";
+import { Overlay } from "./overlay";
+import { Peers } from "./peers";
 import { trafficControl } from "./spec";
 
 export { format, KINDS, type Mistake, type MistakeKind } from "./mistake";
+export { Overlay, OVERLAY_ANNOTATIONS, type NodeFacts } from "./overlay";
 export { Peers } from "./peers";
 export { MESSAGES } from "./messages";
 export { formatWarning, warnings, type Warning, type WarningCode } from "./warning";
@@ -16,4 +19,10 @@ export function mistakes(object: unknown): Mistake[] {
     ...found,
     path: found.path.slice(1) || "TrafficControl",
   }));
+}
+
+/** What else there is in the cluster that matters to a TrafficControl. */
+export class Surroundings {
+  readonly peers = new Peers();
+  readonly overlay = new Overlay();
 }

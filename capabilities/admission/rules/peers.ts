@@ -7,17 +7,24 @@ import { claims, type Claim } from "./claim";
 import type { Mistake } from "./mistake";
 import { warning, type Warning } from "./warning";
 
+/** How some TrafficControls use one port: all in the same roles and the same shape. */
+interface Usage {
+  claims: Claim[];
+  names: Set<string>;
+}
+
 export class Peers {
-  private readonly byPort = new Map<string, Map<string, Claim[]>>();
+  /** Usages by port; more than one only until the controller has told a loser. */
+  private readonly byPort = new Map<string, Map<string, Usage>>();
   private readonly bySpec = new Map<string, Set<string>>();
   private readonly specs = new Map<string, unknown>();
 
   put(name: string, spec: unknown): void {
     this.remove(name);
     this.specs.set(name, spec);
-    for (const claim of claims(spec)) {
-      const users = getOrAdd(this.byPort, claim.port, () => new Map<string, Claim[]>());
-      getOrAdd(users, name, () => []).push(claim);
+    for (const { port, key, claims } of usages(spec)) {
+      const users = getOrAdd(this.byPort, port, () => new Map<string, Usage>());
+      getOrAdd(users, key, () => ({ claims, names: new Set<string>() })).names.add(name);
     }
     getOrAdd(this.bySpec, fingerprint(spec), () => new Set<string>()).add(name);
   }
@@ -26,29 +33,54 @@ export class Peers {
     if (!this.specs.has(name)) return;
     const spec = this.specs.get(name);
     this.specs.delete(name);
-    for (const { port } of claims(spec)) dropFrom(this.byPort, port, name);
-    dropFrom(this.bySpec, fingerprint(spec), name);
+    for (const { port, key } of usages(spec)) {
+      const users = this.byPort.get(port);
+      const usage = users?.get(key);
+      usage?.names.delete(name);
+      if (usage?.names.size === 0) users?.delete(key);
+      if (users?.size === 0) this.byPort.delete(port);
+    }
+    const print = fingerprint(spec);
+    const twins = this.bySpec.get(print);
+    twins?.delete(name);
+    if (twins?.size === 0) this.bySpec.delete(print);
   }
 
   /** What in this spec contradicts others; at most one mistake per port of it. */
   conflicts(name: string, spec: unknown): Mistake[] {
-    const ours = claims(spec);
-    return ours.flatMap((claim) => {
-      const others = [...(this.byPort.get(claim.port) ?? [])].filter(([other]) => other !== name);
-      const own = ours.filter(({ port }) => port === claim.port);
-      for (const [other, theirs] of others) {
-        const found = shapeConflict(claim, theirs, other) ?? roleConflict(claim, own, theirs, other);
-        if (found !== undefined) return [found];
-      }
-      return [];
-    });
+    const ours = usages(spec);
+    return ours.flatMap(({ port, claims: own }) =>
+      own.flatMap((claim) => {
+        for (const { claims: theirs, names } of this.byPort.get(port)?.values() ?? []) {
+          const other = firstBut(name, names);
+          if (other === undefined) continue;
+          const found = shapeConflict(claim, theirs, other) ?? roleConflict(claim, own, theirs, other);
+          if (found !== undefined) return [found];
+        }
+        return [];
+      }),
+    );
   }
 
   /** Another TrafficControl with the same spec: its Pods' packets would be copied to the same port, once. */
   twin(name: string, spec: unknown): Warning[] {
-    const [twin] = [...(this.bySpec.get(fingerprint(spec)) ?? [])].filter((other) => other !== name);
+    const twin = firstBut(name, this.bySpec.get(fingerprint(spec)) ?? new Set());
     return twin === undefined ? [] : [warning("Twin", "spec", `is the same as that of TrafficControl ${twin}`)];
   }
+}
+
+/** One per port that the spec asks for. */
+function usages(spec: unknown): { port: string; key: string; claims: Claim[] }[] {
+  const ours = claims(spec);
+  return [...new Set(ours.map(({ port }) => port))].map((port) => {
+    const here = ours.filter((claim) => claim.port === port);
+    return { port, key: here.map(({ role, shape }) => `${role} ${shape}`).join("\n"), claims: here };
+  });
+}
+
+function firstBut(name: string, names: Set<string>): string | undefined {
+  for (const other of names) if (other !== name) return other;
+  return undefined;
 }
 
 function shapeConflict(
@@ -86,14 +118,4 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const found = map.get(key) ?? make();
   map.set(key, found);
   return found;
-}
-
-function dropFrom(
-  map: Map<string, { delete: (name: string) => boolean; size: number }>,
-  key: string,
-  name: string,
-): void {
-  const users = map.get(key);
-  users?.delete(name);
-  if (users?.size === 0) map.delete(key);
 }

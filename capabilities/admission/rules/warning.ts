@@ -10,6 +10,7 @@ export type WarningCode =
   | "OneArmed"
   | "HalfConnection"
   | "GreKeyUnreadable"
+  | "OverlayPort"
   | "Twin";
 
 export interface Warning {

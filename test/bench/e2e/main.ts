@@ -4,12 +4,13 @@
  */
 import { Command } from "commander";
 import { once } from "node:events";
-import { cpus, loadavg, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import path from "node:path";
 import { down, up } from "../../../hack/cluster";
 import { deploy } from "../../../hack/deploy";
 import { cacheDirectory, withLock } from "../../../hack/toolchain";
 import { Stage } from "../../support/e2e/stage";
+import { machine } from "../report";
 import { Bench } from "./latencies";
 import { memory } from "./memory";
 import { table } from "./statistics";
@@ -57,7 +58,7 @@ async function measure(): Promise<void> {
   const load = loadavg()[0]!;
   const stage = await Stage.setUp(options.cluster);
   try {
-    console.log(`\n${await figures(stage)}\n\n${machine(load)}`);
+    console.log(`\n${await figures(stage)}\n\n${machine(load, `npm run bench:e2e -- --runs ${options.runs}`)}`);
   } finally {
     await stage.tearDown();
   }
@@ -137,12 +138,4 @@ async function runs<T>(what: string, run: (number: number) => Promise<T>): Promi
   }
   console.error(`${process.stderr.isTTY ? "\r" : ""}${what}: ${options.runs} runs done   `);
   return values;
-}
-
-/** Where and how the figures were measured; the load says whether the machine had anything else to do. */
-function machine(load: number): string {
-  const [cpu] = cpus();
-  const hardware = `${cpus().length} × ${cpu?.model ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
-  const command = `npm run bench:e2e -- --runs ${options.runs}`;
-  return `Measured on ${hardware}, Node ${process.versions.node}, load average ${load.toFixed(1)} before, with: ${command}`;
 }

@@ -1,4 +1,5 @@
 /** Figures of one measurement, and the table of all. Pure; used by main.ts. */
+import { markdown } from "../report";
 
 export interface Measurement {
   name: string;
@@ -6,21 +7,14 @@ export interface Measurement {
   values: number[];
 }
 
-/** A Markdown table, which is readable on a terminal too. */
 export function table(measurements: Measurement[]): string {
-  const rows = [
-    ["what", "n", "median", "p90", "max", "min"],
-    ...measurements.map(({ name, unit, values }) => [
-      ...[name, String(values.length)],
-      ...[percentile(values, 50), percentile(values, 90), Math.max(...values), Math.min(...values)].map(
-        (value) => `${format(value)} ${unit}`,
-      ),
-    ]),
-  ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: string[]): string => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  const [head, ...body] = rows;
-  return [line(head!), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+  const body = measurements.map(({ name, unit, values }) => [
+    ...[name, String(values.length)],
+    ...[percentile(values, 50), percentile(values, 90), Math.max(...values), Math.min(...values)].map(
+      (value) => `${format(value)} ${unit}`,
+    ),
+  ]);
+  return markdown(["what", "n", "median", "p90", "max", "min"], body);
 }
 
 /** The smallest value that `percent` of all values do not exceed (nearest rank). */

@@ -11,10 +11,14 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { binaries } from "../../../hack/toolchain";
-import { Connection, EngineMetrics, KubernetesClient } from "../../../capabilities/engine";
+import { Connection, EngineMetrics, KubernetesClient, must, type Resource } from "../../../capabilities/engine";
+import { TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
 import { KubeConfig } from "@kubernetes/client-node";
+import { parse } from "yaml";
 import { eventually } from "./eventually";
 
+export const CRDS: Resource = { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" };
+const CRD_FILE = path.join(import.meta.dirname, "../../../crds/trafficcontrols.yaml");
 const USER = { name: "admin", token: "admin" };
 
 export class ApiServer {
@@ -77,6 +81,21 @@ export class ApiServer {
     }
   }
 
+  /** One that serves TrafficControls, with no webhook. */
+  static async withTrafficControls(): Promise<ApiServer> {
+    const server = await ApiServer.start();
+    try {
+      const crd: unknown = parse(await readFile(CRD_FILE, "utf8"), { maxAliasCount: -1 });
+      must(await server.client.create({ resource: CRDS }, crd), "Creating the CRD");
+      const served = async (): Promise<boolean> => (await server.client.list({ resource: TRAFFIC_CONTROL })).ok;
+      await eventually("TrafficControls are served", served, { seconds: 30 });
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
   async stop(): Promise<void> {
     this.connection.close();
     await stop(this.processes);
@@ -110,7 +129,7 @@ async function stop(processes: ChildProcess[]): Promise<void> {
   );
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -3,7 +3,7 @@ import { ANNOTATIONS, FINALIZER } from "@ovs-traffic-control/api";
 import type { Capability } from "pepr";
 import { PeprMutateRequest, PeprValidateRequest } from "pepr";
 import { pino } from "pino";
-import { admissionCallbacks, AdmissionMetrics, Peers } from "../../../capabilities/admission";
+import { admissionCallbacks, AdmissionMetrics, Surroundings } from "../../../capabilities/admission";
 import { EngineMetrics } from "../../../capabilities/engine";
 import { trafficControlCapability, type TrafficControl } from "../../../capabilities/traffic-control";
 import { BASE, manifest } from "./cases";
@@ -11,7 +11,7 @@ import { BASE, manifest } from "./cases";
 const engine = new EngineMetrics();
 const woken: string[] = [];
 const capability: Capability = trafficControlCapability({
-  ...admissionCallbacks(new AdmissionMetrics(engine), pino({ level: "silent" }), new Peers()),
+  ...admissionCallbacks(new AdmissionMetrics(engine), pino({ level: "silent" }), new Surroundings()),
   wake: ({ metadata }) => woken.push(metadata?.name ?? ""),
 });
 const binding = (kind: "isMutate" | "isValidate" | "isWatch"): Capability["bindings"][number] =>

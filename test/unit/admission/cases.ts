@@ -279,5 +279,6 @@ export const WRONG_TYPES: readonly Case[] = named({
   "a VNI as a string": vxlan({ vni: "7" }),
   "half a port": vxlan({ destinationPort: 0.5 }),
   "a version as a string": erspan({ version: "2" }),
+  "half a version": erspan({ version: 1.5 }),
   "returnPort as a list": { returnPort: [] },
 });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import {
   readSecret,
@@ -11,6 +14,7 @@ import { issue } from "../../../capabilities/admission/certificates/issue";
 import { certificateKeeper } from "../../../capabilities/admission/certificates/keeper";
 import {
   certificateSecret,
+  podsOf,
   serviceName,
   WEBHOOK_CONFIGURATIONS,
 } from "../../../capabilities/admission/certificates/objects";
@@ -43,6 +47,50 @@ function world(): { api: FakeApi; at: { now: number }; look: () => Promise<void>
   const clock = { now: () => at.now, after } as Clock;
   const keeper = certificateKeeper(api as unknown as KubernetesApi, { namespace: NAMESPACE, clock, log });
   return { api, at, look: () => keeper.reconcile() };
+}
+
+/** A Pod that serves the webhook: a real HTTPS server on loopback. */
+class Replica {
+  private constructor(
+    private readonly api: FakeApi,
+    private readonly name: string,
+    private readonly server: https.Server,
+  ) {}
+
+  static async start(api: FakeApi, name: string, { certificate: cert, key }: ServingCertificate): Promise<Replica> {
+    const server = https.createServer({ cert, key }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const replica = new Replica(api, name, server);
+    replica.describe({ phase: "Running", podIP: "127.0.0.1" });
+    return replica;
+  }
+
+  describe(status: object, isOnNode = true): void {
+    const containerPort = (this.server.address() as AddressInfo | null)?.port ?? 1;
+    const containers = [
+      {
+        ports: [
+          { name: "metrics", containerPort: 1 },
+          { name: "webhook", containerPort },
+        ],
+      },
+    ];
+    this.api.put(
+      { ...podsOf(NAMESPACE), name: this.name },
+      { spec: { nodeName: isOnNode ? "n" : undefined, containers }, status },
+    );
+  }
+
+  serve({ certificate: cert, key }: ServingCertificate): void {
+    this.server.setSecureContext({ cert, key });
+  }
+
+  async stop(): Promise<void> {
+    if (!this.server.listening) return;
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, "close");
+  }
 }
 
 const current = (api: FakeApi): ServingCertificate => {
@@ -164,16 +212,77 @@ describe("the keeper of the certificates", () => {
     assert.deepEqual(new Set(bundles(api)), new Set([after.cas.join("")]));
   });
 
-  it("trusts no CA that has ended and never more than two", async () => {
+  it("trusts no CA that has ended", async () => {
     const { api, at, look } = world();
-    for (const days of [0, 61, 122, 183]) {
+    for (const days of [0, 61, 900]) {
       at.now = START + days * DAY;
       await look();
-      assert.ok(current(api).cas.length <= 2);
     }
-    at.now = START + 900 * DAY;
-    await look();
     assert.equal(current(api).cas.length, 1);
+  });
+
+  it("never trusts more than five, however often the Secret is deleted", async () => {
+    const { api, look } = world();
+    for (let times = 0; times < 8; times++) {
+      api.objects.delete([...api.objects.keys()].find((key) => key.includes("secrets")) ?? "");
+      await look();
+    }
+    assert.equal(current(api).cas.length, 5);
+  });
+
+  describe("after a change", () => {
+    let pods: Replica[] = [];
+    beforeEach(() => (pods = []));
+    afterEach(() => Promise.all(pods.map((pod) => pod.stop())));
+    /** Two Pods with the first certificate, and a second one in the Secret. */
+    async function changed(): Promise<ReturnType<typeof world>> {
+      const here = world();
+      await here.look();
+      for (const name of ["one", "two"]) pods.push(await Replica.start(here.api, name, current(here.api)));
+      here.at.now = START + 61 * DAY;
+      await here.look();
+      await here.look();
+      assert.equal(current(here.api).cas.length, 2);
+      return here;
+    }
+
+    it("trusts the CA before until every Pod serves the new certificate", async () => {
+      const { api, look } = await changed();
+      const { certificate } = current(api);
+      pods[0]!.serve(current(api));
+      await look();
+      assert.equal(current(api).cas.length, 2);
+      pods[1]!.serve(current(api));
+      await look();
+      assert.equal(current(api).cas.length, 1);
+      assert.equal(current(api).certificate, certificate);
+      assert.deepEqual(new Set(bundles(api)), new Set([current(api).cas.join("")]));
+      api.writes.length = 0;
+      await look();
+      assert.deepEqual(api.writes, []);
+    });
+
+    it("trusts it as long as a Pod does not answer, and no longer than it is there", async () => {
+      const { api, look } = await changed();
+      pods[0]!.serve(current(api));
+      await pods[1]!.stop();
+      await look();
+      assert.equal(current(api).cas.length, 2);
+      pods[1]!.describe({ phase: "Succeeded" });
+      await look();
+      assert.equal(current(api).cas.length, 1);
+    });
+
+    it("does not wait for a Pod that has no node yet, but for one that has no address yet", async () => {
+      const { api, look } = await changed();
+      for (const pod of pods) pod.serve(current(api));
+      pods[0]!.describe({ phase: "Pending" });
+      await look();
+      assert.equal(current(api).cas.length, 2);
+      pods[0]!.describe({ phase: "Pending" }, false);
+      await look();
+      assert.equal(current(api).cas.length, 1);
+    });
   });
 
   it("hands out no certificate while the trust in it could not be written", async () => {

@@ -1,5 +1,5 @@
 /** An API server in memory, in the verbs and for the objects that the certificates need. */
-import type { ApiResult, KubernetesApi, ObjectPath } from "../../../capabilities/engine";
+import type { ApiResult, KubernetesApi, ListPage, ObjectPath } from "../../../capabilities/engine";
 import { pathOf } from "../../../capabilities/engine";
 
 type Stored = Record<string, unknown> & { metadata: { name: string; resourceVersion: string } };
@@ -24,6 +24,14 @@ export class FakeApi implements Partial<KubernetesApi> {
   get<T>(path: ObjectPath): Promise<ApiResult<T>> {
     const found = this.read(path);
     return answer(found === undefined ? failure(404) : { ok: true, value: structuredClone(found) as T });
+  }
+
+  /** All of that resource and namespace, whatever the selector. */
+  list<T>(path: ObjectPath): Promise<ApiResult<ListPage<T>>> {
+    const items = [...this.objects]
+      .filter(([at]) => at.startsWith(`${pathOf(path)}/`))
+      .map(([, object]) => object as T);
+    return answer({ ok: true, value: { metadata: { resourceVersion: String(this.version) }, items } });
   }
 
   create<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ANNOTATIONS, FINALIZER } from "@ovs-traffic-control/api";
+import { Surroundings } from "../../../capabilities/admission";
 import { denial, judge, signature } from "../../../capabilities/admission/review";
 import { manifest, type Case } from "./cases";
 
@@ -29,6 +30,21 @@ describe("a review", () => {
   it("lets everything pass about an object that is being deleted", () => {
     const object = bad({ deletionTimestamp: "2026-01-01T00:00:00Z" });
     assert.equal(judge({ operation: "UPDATE", object, oldObject: good() }).allowed, true);
+  });
+
+  it("refuses what contradicts others or the cluster's own network, and warns of what may", () => {
+    const surroundings = new Surroundings();
+    const annotations = { "ovn.kubernetes.io/chassis": "x" };
+    surroundings.overlay.put("node-1", { addresses: ["10.0.0.1"], annotations });
+    surroundings.peers.put("old", with_({ targetPort: { device: { name: "a" } } }, {})["spec"]);
+    const verdict = (targetPort: object): string => {
+      const found = judge({ operation: "CREATE", object: with_({ targetPort }, {}) }, surroundings);
+      return found.allowed ? found.warnings.map(({ code }) => code).join() : denial(found.mistakes);
+    };
+    assert.match(verdict({ ovsInternal: { name: "a" } }), /is a device in TrafficControl old/);
+    assert.equal(verdict({ device: { name: "a" } }), "Twin");
+    assert.match(verdict({ geneve: { remoteIP: "10.0.0.1" } }), /is the address of node node-1/);
+    assert.equal(verdict({ vxlan: { remoteIP: "10.0.0.1" } }), "OverlayPort");
   });
 
   it("lets a deletion pass", () => {

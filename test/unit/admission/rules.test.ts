@@ -56,6 +56,16 @@ describe("the rules of a TrafficControl", () => {
     );
   });
 
+  it("name the mistakes of a map in the order of its keys", () => {
+    const found = mistakes(
+      manifest({ title: "", change: { appliedTo: { podSelector: { matchLabels: { b: 1, a: 1 } } } } }),
+    );
+    assert.deepEqual(
+      found.map(({ path: at }) => at.slice(-3)),
+      ["[a]", "[b]"],
+    );
+  });
+
   it("take null for a field that is not there, as the API server does", () => {
     assert.deepEqual(lines({ title: "", change: { returnPort: null, appliedTo: { podSelector: null } } }), []);
     assert.deepEqual(lines({ title: "", change: { direction: null } }), [

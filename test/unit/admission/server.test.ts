@@ -6,10 +6,15 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { probe } from "../../../capabilities/admission/probe";
 import { issue, type Issued } from "../../../capabilities/admission/certificates/issue";
+import type { OnRefusal } from "../../../capabilities/admission/receive";
 import { WebhookServer } from "../../../capabilities/admission/server";
+import { reviewOf } from "../../support/e2e/reviews";
+import { manifest } from "./cases";
 
 const NAME = "webhook.test.svc";
+const NOT_ONE = "apiVersion or kind is another: send an AdmissionReview (admission.k8s.io/v1) of a TrafficControl.";
 const HOUR = 3_600_000;
+const ignore = (): void => undefined;
 
 describe("the caught server", () => {
   let first: Issued;
@@ -18,6 +23,7 @@ describe("the caught server", () => {
   let caught: WebhookServer;
   let port: number;
   let answer: (response: http.ServerResponse) => void;
+  let onRefusal: OnRefusal = ignore;
 
   before(async () => {
     first = await issue(NAME, Date.now(), HOUR);
@@ -27,11 +33,14 @@ describe("the caught server", () => {
     answer = (response) => response.end("OK");
     const listeners = process.listeners("SIGTERM").length;
     // What Pepr does.
-    caught = WebhookServer.catch(() => {
-      const options = { key: first.key, cert: first.certificate };
-      running = https.createServer(options, (_request, response) => answer(response)).listen(0);
-      process.on("SIGTERM", () => process.exit(143));
-    });
+    caught = WebhookServer.catch(
+      () => {
+        const options = { key: first.key, cert: first.certificate };
+        running = https.createServer(options, (_request, response) => answer(response)).listen(0);
+        process.on("SIGTERM", () => process.exit(143));
+      },
+      (...refusal) => onRefusal(...refusal),
+    );
     assert.equal(process.listeners("SIGTERM").length, listeners, "Pepr's SIGTERM handler is still there");
     await once(running, "listening");
     ({ port } = running.address() as AddressInfo);
@@ -61,7 +70,7 @@ describe("the caught server", () => {
   });
 
   it("says so when no server was made", () => {
-    assert.throws(() => WebhookServer.catch(() => undefined), /has not made its HTTPS server/);
+    assert.throws(() => WebhookServer.catch(() => undefined, ignore), /has not made its HTTPS server/);
   });
 
   it("changes its certificate without closing a connection", async () => {
@@ -91,6 +100,47 @@ describe("the caught server", () => {
     const request = get(new https.Agent());
     await once(running, "request");
     await Promise.all([caught.drain(0), request]);
+  });
+
+  describe("when something is posted", () => {
+    const refusals: string[] = [];
+    const post = (body: string, headers: Record<string, string> = {}): Promise<{ status?: number; text: string }> =>
+      new Promise((resolve, reject) => {
+        const target = { host: "127.0.0.1", port, servername: NAME, ca: first.ca, agent: false as const };
+        const options = { ...target, method: "POST", path: "/mutate/x?timeout=5s" };
+        const type = { "Content-Type": "application/json", ...headers };
+        const request = https.request({ ...options, headers: type }, (response) => {
+          let text = "";
+          response.on("data", (chunk) => (text += String(chunk)));
+          response.on("end", () => resolve({ status: response.statusCode, text }));
+        });
+        request.on("error", reject).end(body);
+      });
+
+    beforeEach(() => {
+      refusals.length = 0;
+      onRefusal = (webhook, { code }) => refusals.push(`${webhook} ${code}`);
+    });
+
+    it("hands on an AdmissionReview that it has read", async () => {
+      const review = reviewOf(manifest({ title: "", change: {} }));
+      answer = (response) => response.end(JSON.stringify((response.req as { body?: unknown }).body));
+      assert.deepEqual(await post(JSON.stringify(review)), { status: 200, text: JSON.stringify(review) });
+      assert.deepEqual(refusals, []);
+    });
+
+    it("refuses and counts everything else", async () => {
+      assert.equal((await post("{}")).text, `${NOT_ONE}\n`);
+      assert.equal((await post("{}", { "Content-Type": "text/plain" })).status, 415);
+      assert.equal((await post("{}", { "Content-Encoding": "gzip" })).status, 415);
+      const large = " ".repeat(2 * 1024 * 1024 + 1);
+      assert.equal((await post(large, { "Content-Length": String(large.length) })).status, 413);
+      assert.equal((await post(large, { "Transfer-Encoding": "chunked" })).status, 413);
+      assert.deepEqual(
+        refusals,
+        [400, 415, 415, 413, 413].map((code) => `mutate ${code}`),
+      );
+    });
   });
 
   describe("when probed", () => {

@@ -34,6 +34,7 @@ const RIGHTS: Record<string, string[]> = {
     ...PEPR_STORE,
     `${RELEASE_NAMESPACE}: get secrets named ovs-traffic-control-webhook-tls`,
     "everywhere: get list watch trafficcontrols.crd.antrea.io",
+    "everywhere: get list watch nodes",
   ],
   [CONTROLLER]: [
     ...PEPR_STORE,
