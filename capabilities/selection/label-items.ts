@@ -61,8 +61,8 @@ export class LabelItems<S> {
     let least = this.items.size;
     for (const { of, key, values } of restrictions) {
       if (of === "namespace") continue;
-      const byValue = this.byLabel.get(key) ?? new Map<string, Set<LabelItem<S>>>();
-      const sets = values === undefined ? [...byValue.values()] : values.map((value) => byValue.get(value) ?? new Set());
+      const byValue = this.byLabel.get(key) ?? new Map<never, never>();
+      const sets = values === undefined ? [...byValue.values()] : values.flatMap((value) => byValue.get(value) ?? []);
       const size = sets.reduce((sum, set) => sum + set.size, 0);
       if (size >= least && fewest !== undefined) continue;
       fewest = sets;
