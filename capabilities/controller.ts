@@ -79,6 +79,7 @@ class TrafficController implements Controller {
   private readonly nodeReconciler: NodeReconciler;
   private readonly trafficControlReconciler: TrafficControlReconciler;
   private readonly keeper: CertificateKeeper;
+  private readonly events: EventRecorder;
   private workers: Promise<unknown> = Promise.resolve();
   private flushScheduled = false;
   private isWorking = false;
@@ -127,7 +128,7 @@ class TrafficController implements Controller {
     });
     const admit = (trafficControl: TrafficControl): void => trafficControls.admit(trafficControl as RawTrafficControl);
     const nodesUnderWay = (uid: string): string[] => plan.nodesUnderWay(uid);
-    const events = new EventRecorder({ api, instance: podName, clock, log: logger("events") });
+    const events = (this.events = new EventRecorder({ api, instance: podName, clock, log: logger("events") }));
     this.trafficControlReconciler = new TrafficControlReconciler({
       replicas: this.replicas,
       desired: this.desired,
@@ -175,6 +176,7 @@ class TrafficController implements Controller {
     this.nodeQueue.stop();
     this.trafficControlQueue.stop();
     await this.workers;
+    await this.events.drain();
     await this.keeper.stop();
     await this.election.stop();
     await Promise.all(allOf(this.replicas).map((replica) => replica.stop()));
@@ -199,9 +201,12 @@ class TrafficController implements Controller {
     const { plans, jobs, trafficControls } = this.replicas;
     this.isWorking = true;
     this.desired.takeDirty();
-    for (const nodes of [this.desired.nodes(), plans.keys()]) for (const node of nodes) this.nodeQueue.add(node);
-    for (const { node } of jobs.values()) this.onJob(node);
-    for (const name of trafficControls.keys()) this.trafficControlQueue.add(name);
+    // Deletions first, then what happens from now on; most of the rest is as it should be.
+    for (const name of this.desired.deleting()) this.trafficControlQueue.add(name, "urgent");
+    for (const nodes of [this.desired.nodes(), plans.keys()])
+      for (const node of nodes) this.nodeQueue.add(node, "background");
+    for (const { node } of jobs.values()) if (node !== "") this.nodeQueue.add(node, "background");
+    for (const name of trafficControls.keys()) this.trafficControlQueue.add(name, "background");
     const run = (
       controller: string,
       queue: WorkQueue,
@@ -222,7 +227,7 @@ class TrafficController implements Controller {
   private handlers(): ReplicaHandlers {
     const { desired } = this;
     return {
-      onTrafficControl: (name, after) => this.change(() => desired.setTrafficControl(name, after)),
+      onTrafficControl: (name, after) => this.onTrafficControl(name, after),
       onPod: (key, after) => this.change(() => desired.setPod(key, after)),
       onNamespace: (name, after) => this.change(() => desired.setNamespace(name, after)),
       onNode: (name) => this.onNode(name),
@@ -231,7 +236,7 @@ class TrafficController implements Controller {
         this.nodeQueue.add(name);
         // A new spec is our own word, and whom it concerns is looked at anyway. Only the node's answer is news.
         if (!isSameAnswer(before, after)) this.reportOn(name);
-        for (const deleting of desired.deleting()) this.enqueue(deleting);
+        for (const deleting of desired.deleting()) this.trafficControlQueue.add(deleting, "urgent");
       },
       onJob: (node) => this.onJob(node),
       onProgrammerPod: (job) => {
@@ -239,6 +244,16 @@ class TrafficController implements Controller {
         if (node !== undefined) this.onNode(node);
       },
     };
+  }
+
+  private onTrafficControl(name: string, after: TrafficControl | undefined): void {
+    const isDeletion = after?.metadata.deletionTimestamp !== undefined;
+    const nodes = isDeletion ? [...this.desired.selectionOf(name).nodes.keys()] : [];
+    this.change(() => this.desired.setTrafficControl(name, after));
+    if (!isDeletion || !this.isWorking) return;
+    // Somebody waits in front of kubectl delete.
+    for (const node of nodes) this.nodeQueue.add(node, "urgent");
+    this.trafficControlQueue.add(name, "urgent");
   }
 
   /** Something about the node itself, its plan or its programmer has changed. */
