@@ -1,6 +1,6 @@
 /** Which Pods own an address, for finding collectors that are Pods. Mostly one each; kept small, because every Pod is in it. */
 
-export class AddressOwners<E> {
+export class AddressOwners<E extends object> {
   private readonly owners = new Map<string, E | E[]>();
 
   add(address: string, owner: E): void {
@@ -17,6 +17,6 @@ export class AddressOwners<E> {
   of(address: string): readonly E[] {
     const owner = this.owners.get(address);
     if (owner === undefined) return [];
-    return Array.isArray(owner) ? (owner as E[]) : [owner];
+    return Array.isArray(owner) ? owner : [owner];
   }
 }

@@ -23,6 +23,8 @@ export interface LabelItem<S> {
   selectors: Set<S>;
 }
 
+const NO_VALUES: ReadonlyMap<string, never> = new Map<string, never>();
+
 export class LabelItems<S> {
   private readonly items = new Map<string, LabelItem<S>>();
   private readonly byNamespace = new Map<string, Set<LabelItem<S>>>();
@@ -57,11 +59,11 @@ export class LabelItems<S> {
 
   /** The fewest items among which all are that satisfy the restrictions; all items if none of them helps. */
   fewest(restrictions: readonly Restriction[]): Iterable<LabelItem<S>> {
-    let fewest: Set<LabelItem<S>>[] | undefined;
+    let fewest: ReadonlySet<LabelItem<S>>[] | undefined;
     let least = this.items.size;
     for (const { of, key, values } of restrictions) {
       if (of === "namespace") continue;
-      const byValue = this.byLabel.get(key) ?? new Map<never, never>();
+      const byValue: ReadonlyMap<string, ReadonlySet<LabelItem<S>>> = this.byLabel.get(key) ?? NO_VALUES;
       const sets = values === undefined ? [...byValue.values()] : values.flatMap((value) => byValue.get(value) ?? []);
       const size = sets.reduce((sum, set) => sum + set.size, 0);
       if (size >= least && fewest !== undefined) continue;
@@ -118,7 +120,7 @@ export class LabelItems<S> {
     setOf(this.byNamespace, item.namespace).add(item);
     this.eachMentioned(item.labels, (key, value) => {
       let byValue = this.byLabel.get(key);
-      if (byValue === undefined) this.byLabel.set(key, (byValue = new Map()));
+      if (byValue === undefined) this.byLabel.set(key, (byValue = new Map<string, Set<LabelItem<S>>>()));
       setOf(byValue, value).add(item);
     });
   }

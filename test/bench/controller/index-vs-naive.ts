@@ -58,7 +58,9 @@ export function measureIndex(population: Population): IndexFigures {
       index.setPod(`${pod.namespace}/${pod.name}`, { ...pod, addresses: [`10.0.${i >> 8}.${i & 255}`] });
     }
   });
-  const unmentioned = { podSelector: { matchExpressions: [{ key: "pod-template-hash", operator: "Exists" as const }] } };
+  const unmentioned = {
+    podSelector: { matchExpressions: [{ key: "pod-template-hash", operator: "Exists" as const }] },
+  };
   const newKey = milliseconds(() =>
     index.setTrafficControl("late", { name: "late", appliedTo: unmentioned, action: "Mirror", collectors: [] }),
   );

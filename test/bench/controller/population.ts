@@ -2,7 +2,7 @@
  * A cluster's worth of Pods, Namespaces and TrafficControls, the same in every run: 50 Pods per app, labels as Deployments give them,
  * selectors of five kinds as in the published benchmarks of Antrea and Calico. Used by the benchmarks of the controller.
  */
-import type { TrafficControlSpec } from "../../../capabilities/api";
+import { FINALIZER, type TrafficControl, type TrafficControlSpec } from "../../../capabilities/api";
 import type { NamespaceFacts, PodFacts, RawPod } from "../../../capabilities/selection";
 
 export interface Size {
@@ -80,6 +80,10 @@ export class Population {
     };
   }
 
+  trafficControl(index: number): TrafficControl {
+    return appTrafficControl(index, this.apps);
+  }
+
   appliedTo(index: number): AppliedTo {
     const kind = index % 10;
     if (kind < 5) return { podSelector: { matchLabels: { app: `a${Math.floor(this.random() * this.apps)}` } } };
@@ -97,6 +101,21 @@ export class Population {
       podSelector: { matchExpressions: [{ key: "app", operator: "In", values: [`a${index}`, `a${index + 1}`] }] },
     };
   }
+}
+
+/** A selector per app, as far as there are apps: what teams write who look at their own traffic. */
+export function appTrafficControl(index: number, apps: number): TrafficControl {
+  return {
+    apiVersion: "crd.antrea.io/v1alpha2",
+    kind: "TrafficControl",
+    metadata: { name: `tc${index}`, uid: `tc-uid-${index}`, finalizers: [FINALIZER] },
+    spec: {
+      appliedTo: { podSelector: { matchLabels: { app: `a${(index * 7) % apps}` } } },
+      direction: "Both",
+      action: "Mirror",
+      targetPort: { vxlan: { remoteIP: `192.0.2.${index % 200}`, vni: index } },
+    },
+  };
 }
 
 const FILLING = {
