@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { certificateKeeper, type CertificateKeeper } from "./admission";
 import type { TrafficControl } from "./api";
-import { DeliveryMetrics, Finalizer, NodeReconciler, PlanWriter, Restarts } from "./delivery";
+import { DeliveryMetrics, Finalizer, NodeReconciler, PlanWriter, ProgrammerPods, Restarts } from "./delivery";
 import { DesiredState } from "./desired-state";
 import {
   Connection,
@@ -75,6 +75,7 @@ class TrafficController implements Controller {
   private readonly trafficControlQueue: WorkQueue;
   private readonly election: LeaderElection;
   private readonly desired: DesiredState;
+  private readonly programmerPods = new ProgrammerPods();
   private readonly replicas: Replicas;
   private readonly nodeReconciler: NodeReconciler;
   private readonly trafficControlReconciler: TrafficControlReconciler;
@@ -110,14 +111,14 @@ class TrafficController implements Controller {
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
     this.replicas = replicasOf({ api: reader, nodesNamespace, clock, log: logger("replicas") }, this.handlers());
-    const { trafficControls, nodes, plans, jobs, programmerPods } = this.replicas;
+    const { trafficControls, nodes, plans, jobs } = this.replicas;
     const plan = new PlanWriter(api, plans, clock);
     this.nodeReconciler = new NodeReconciler({
       api,
       nodes,
       plans,
       jobs,
-      programmerPods,
+      programmerPods: this.programmerPods,
       wantedPlan: (node, uid) => this.desired.wantedPlan(node, uid),
       plan,
       restarts: new Restarts(clock),
@@ -239,7 +240,9 @@ class TrafficController implements Controller {
         for (const deleting of desired.deleting()) this.trafficControlQueue.add(deleting, "urgent");
       },
       onJob: (node) => this.onJob(node),
-      onProgrammerPod: (job) => {
+      onProgrammerPod: (key, before, after) => {
+        this.programmerPods.change(key, before, after);
+        const job = after?.job ?? before?.job ?? "";
         const node = this.replicas.jobs.get(`${this.environment.nodesNamespace}/${job}`)?.node;
         if (node !== undefined) this.onNode(node);
       },

@@ -17,4 +17,5 @@ export { DeliveryMetrics } from "./metrics";
 export { NodeReconciler, type NodeReconcilerOptions, type NodeTrouble } from "./node-reconciler";
 export { outcomeOf, retryDelay, type Outcome } from "./outcome";
 export { PlanWriter, type RawPlan } from "./plan-writer";
+export { ProgrammerPods } from "./programmer-pods";
 export { Restarts } from "./restarts";

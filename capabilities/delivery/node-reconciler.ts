@@ -8,6 +8,7 @@ import { buildJob, jobName, templateHash, type JobSettings } from "./job";
 import type { DeliveryMetrics } from "./metrics";
 import { complaintOf, outcomeOf, type Outcome } from "./outcome";
 import type { PlanWriter, RawPlan } from "./plan-writer";
+import type { ProgrammerPods } from "./programmer-pods";
 import type { Restarts } from "./restarts";
 
 export interface NodeReconcilerOptions {
@@ -15,8 +16,7 @@ export interface NodeReconcilerOptions {
   nodes: { get(name: string): NodeFacts | undefined };
   plans: Informer<RawPlan, PlanFacts>;
   jobs: Informer<RawJob, JobFacts>;
-  /** Pods in the Jobs' namespace. */
-  programmerPods: { values(): Iterable<ProgrammerPodFacts> };
+  programmerPods: ProgrammerPods;
   /** The plan that the node should have, from what is selected there now. */
   wantedPlan: (node: string, nodeUID: string) => PlanSpec;
   plan: PlanWriter;
@@ -155,11 +155,6 @@ export class NodeReconciler {
 
   /** The latest Pod of the node's Job. */
   private podOf(node: string): ProgrammerPodFacts | undefined {
-    const name = jobName(node);
-    let latest: ProgrammerPodFacts | undefined;
-    for (const pod of this.options.programmerPods.values()) {
-      if (pod.job === name && (latest === undefined || pod.createdAt > latest.createdAt)) latest = pod;
-    }
-    return latest;
+    return this.options.programmerPods.latestOf(jobName(node));
   }
 }

@@ -42,6 +42,7 @@ const load = loadavg()[0]!;
 await controller();
 if (options.naive) index();
 print();
+process.exit();
 
 async function controller(): Promise<void> {
   const { pods, nodes, seconds } = options;
