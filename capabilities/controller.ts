@@ -47,6 +47,8 @@ export interface ControllerOptions {
   /** How to reach the API server; each client asks its fence, if it is given one, before each write. */
   connect?: (metrics: EngineMetrics, mayWrite?: () => boolean) => KubernetesApi;
   clock?: Clock;
+  /** Of this program, for trafficcontrol_build_info. */
+  version?: string;
 }
 
 // Async, so that a wrong kubeconfig is a rejection like every later failure.
@@ -56,6 +58,7 @@ export async function startController(environment: Environment, options: Control
     onLost: () => process.exit(1),
     connect: connectByEnvironment(),
     clock: systemClock,
+    version: "unknown",
     ...options,
   });
   controller.start();
@@ -69,7 +72,7 @@ function connectByEnvironment(): Required<ControllerOptions>["connect"] {
 
 class TrafficController implements Controller {
   private readonly clock: Clock;
-  private readonly engineMetrics = new EngineMetrics({ processMetrics: true });
+  private readonly engineMetrics: EngineMetrics;
   private readonly log = logger("controller");
   private readonly nodeQueue: WorkQueue;
   private readonly trafficControlQueue: WorkQueue;
@@ -81,6 +84,7 @@ class TrafficController implements Controller {
   private readonly trafficControlReconciler: TrafficControlReconciler;
   private readonly keeper: CertificateKeeper;
   private readonly events: EventRecorder;
+  private readonly reportingMetrics: ReportingMetrics;
   private workers: Promise<unknown> = Promise.resolve();
   private flushScheduled = false;
   private isWorking = false;
@@ -90,8 +94,8 @@ class TrafficController implements Controller {
     private readonly environment: Environment,
     private readonly options: Required<ControllerOptions>,
   ) {
-    const { clock, connect } = options;
-    const metrics = this.engineMetrics;
+    const { clock, connect, version } = options;
+    const metrics = (this.engineMetrics = new EngineMetrics({ processMetrics: true, version }));
     this.clock = clock;
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
     this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
@@ -129,6 +133,7 @@ class TrafficController implements Controller {
     });
     const admit = (trafficControl: TrafficControl): void => trafficControls.admit(trafficControl as RawTrafficControl);
     const nodesUnderWay = (uid: string): string[] => plan.nodesUnderWay(uid);
+    this.reportingMetrics = new ReportingMetrics(metrics, clock);
     const events = (this.events = new EventRecorder({ api, instance: podName, clock, log: logger("events") }));
     this.trafficControlReconciler = new TrafficControlReconciler({
       replicas: this.replicas,
@@ -143,7 +148,7 @@ class TrafficController implements Controller {
         deadlineSeconds: cleanupDeadlineSeconds,
         clock,
       }),
-      reporter: new Reporter({ api, events, metrics: new ReportingMetrics(metrics), admit, clock }),
+      reporter: new Reporter({ api, events, metrics: this.reportingMetrics, admit, clock }),
       events,
       cleanupDeadlineSeconds,
     });
@@ -194,6 +199,8 @@ class TrafficController implements Controller {
   async metrics(): Promise<string> {
     this.nodeQueue.sampleMetrics();
     this.trafficControlQueue.sampleMetrics();
+    const { plans, trafficControls } = this.replicas;
+    if (this.isWorking) this.reportingMetrics.sample(plans.values(), trafficControls);
     return this.engineMetrics.registry.metrics();
   }
 
@@ -201,6 +208,7 @@ class TrafficController implements Controller {
   private work(): void {
     const { plans, jobs, trafficControls } = this.replicas;
     this.isWorking = true;
+    this.reportingMetrics.sample(plans.values(), trafficControls);
     this.desired.takeDirty();
     // Deletions first, then what happens from now on; most of the rest is as it should be.
     for (const name of this.desired.deleting()) this.trafficControlQueue.add(name, "urgent");

@@ -64,7 +64,9 @@ interface Call {
 }
 
 export class KubernetesClient implements KubernetesApi {
-  constructor(private readonly options: ClientOptions) {}
+  constructor(private readonly options: ClientOptions) {
+    options.metrics.initialiseRequests(options.connection.server.host);
+  }
 
   get<T>(path: ObjectPath): Promise<ApiResult<T>> {
     return this.read<T>(pathOf(path));

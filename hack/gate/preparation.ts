@@ -38,7 +38,7 @@ export async function prepare(
 
 async function packages(e2e: boolean, print: (line: string) => void): Promise<void> {
   const { installable, problems } = await checkPrerequisites(
-    e2e ? ["cluster", "image", "capture"] : ["cluster", "capture"],
+    e2e ? ["cluster", "image", "capture", "metrics"] : ["cluster", "capture", "metrics"],
   );
   if (problems.length > 0) throw new Error(problems.join("\n"));
   await installPrerequisites(installable, (text) => print(`  [packages] ${text}`));

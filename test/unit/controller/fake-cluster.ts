@@ -44,6 +44,7 @@ export class FakeCluster {
   /** The most Jobs that one node has had at a time, and Pods of programmers that ran at a time. */
   mostProgrammers = 0;
   readonly jobsCreated: string[] = [];
+  private readonly controllers: Controller[] = [];
   private readonly emptySince = new Map<string, number>();
   private readonly seenJobs = new Set<string>();
 
@@ -98,7 +99,13 @@ export class FakeCluster {
         connect: (_metrics, mayWrite) => mortal(this.server.client(mayWrite), () => isDead),
       },
     );
+    this.controllers.push(controller);
     return { controller, kill: () => (isDead = true), isLost: () => isLost };
+  }
+
+  /** The one that was started last. */
+  lastController(): Controller {
+    return this.controllers.at(-1)!;
   }
 
   plan(node: string): (NodeTrafficPlan & FakeObject) | undefined {
