@@ -5,7 +5,16 @@
 import { randomUUID } from "node:crypto";
 import { certificateKeeper, type CertificateKeeper } from "./admission";
 import type { TrafficControl } from "./api";
-import { DeliveryMetrics, Finalizer, NodeReconciler, PlanWriter, ProgrammerPods, Restarts } from "./delivery";
+import {
+  DeliveryMetrics,
+  Finalizer,
+  JobBudget,
+  NodeReconciler,
+  OneShot,
+  PlanWriter,
+  ProgrammerPods,
+  Restarts,
+} from "./delivery";
 import { DesiredState } from "./desired-state";
 import {
   Connection,
@@ -100,6 +109,8 @@ class TrafficController implements Controller {
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
     this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
     const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
+    const { programmerMode, jobsInFlight, jobsPerSecond } = environment;
+    const deliveryMetrics = new DeliveryMetrics(metrics);
     /** For replicas and the Lease. */
     const reader = connect(metrics);
     /** For everything else: writes only while leading. */
@@ -126,8 +137,11 @@ class TrafficController implements Controller {
       wantedPlan: (node, uid) => this.desired.wantedPlan(node, uid),
       plan,
       restarts: new Restarts(clock),
+      budget: new JobBudget({ inFlight: jobsInFlight, perSecond: jobsPerSecond, clock, metrics: deliveryMetrics }),
+      oneShot: programmerMode === "oneShot" ? new OneShot({ api, plans, nodesNamespace }) : undefined,
+      clock,
       settings: environment,
-      metrics: new DeliveryMetrics(metrics),
+      metrics: deliveryMetrics,
       onReport: (node) => this.reportOn(node),
       log: logger("delivery"),
     });

@@ -34,11 +34,7 @@ export interface ReplicaHandlers {
   onNode: (name: string) => void;
   onPlan: (node: string, before: PlanFacts | undefined, after: PlanFacts | undefined) => void;
   onJob: (node: string) => void;
-  onProgrammerPod: (
-    key: string,
-    before: ProgrammerPodFacts | undefined,
-    after: ProgrammerPodFacts | undefined,
-  ) => void;
+  onProgrammerPod: (key: string, before: ProgrammerPodFacts | undefined, after: ProgrammerPodFacts | undefined) => void;
 }
 
 export interface Replicas {

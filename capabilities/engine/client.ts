@@ -185,9 +185,7 @@ export class KubernetesClient implements KubernetesApi {
             : { "Content-Type": call.contentType, "Content-Length": Buffer.byteLength(call.body) }),
         },
       });
-      request.setTimeout(call.timeoutMilliseconds, () =>
-        request.destroy(lateness(call)),
-      );
+      request.setTimeout(call.timeoutMilliseconds, () => request.destroy(lateness(call)));
       request.on("response", (response) => resolve({ ok: true, value: response }));
       request.on("error", (error: NodeJS.ErrnoException) => {
         socket.isStale = request.reusedSocket && error.code === "ECONNRESET";

@@ -111,8 +111,7 @@ export class Informer<Raw extends RawObject, T> {
     const { signal } = this.stopping;
     while (!this.isStopped()) {
       const isList = this.resourceVersion === undefined;
-      const failure =
-        this.resourceVersion === undefined ? await this.relist() : await this.watch(this.resourceVersion);
+      const failure = this.resourceVersion === undefined ? await this.relist() : await this.watch(this.resourceVersion);
       if (this.isStopped()) return;
       if (this.options.clock.monotonic() >= this.relistAt) this.resourceVersion = undefined;
       if (failure === undefined) continue;

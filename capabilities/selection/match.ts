@@ -32,7 +32,8 @@ export function isSelectable(pod: PodFacts, operatorNamespaces: ReadonlySet<stri
 /** Whether the selectors match a Pod with these labels in this Namespace. */
 export function matchesLabels(matcher: Matcher, labels: Labels, namespace: NamespaceFacts): boolean {
   if (matcher.selectsNothing) return false;
-  if (matcher.facts.action === "Redirect" && namespace.name === "kube-system" && !namespace.allowsRedirect) return false;
+  if (matcher.facts.action === "Redirect" && namespace.name === "kube-system" && !namespace.allowsRedirect)
+    return false;
   return matcher.podSelector(labels) && matcher.namespaceSelector(namespace.labels);
 }
 

@@ -87,7 +87,8 @@ export class Store {
   page({ collection, namespace }: Place, query: URLSearchParams): unknown {
     const isLabelled = query.has("labelSelector") && collection !== JOBS;
     const token = query.get("continue");
-    const [id, start] = token === null ? [`${collection}@${this.version}${isLabelled ? "-labelled" : ""}`, 0] : splitToken(token);
+    const [id, start] =
+      token === null ? [`${collection}@${this.version}${isLabelled ? "-labelled" : ""}`, 0] : splitToken(token);
     let snapshot = this.snapshots.get(id);
     if (snapshot === undefined) {
       const all = isLabelled ? [] : [...(this.collections.get(collection)?.values() ?? [])];

@@ -29,6 +29,7 @@ export interface FakeObject {
     finalizers?: string[];
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
+    [field: string]: unknown;
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;

@@ -131,7 +131,10 @@ describe("the reference page of the metrics", () => {
     admission.initialiseRequests("host");
     // The controller last: it has series of the families that both have.
     const all = new Map([...families(await admission.registry.metrics()), ...families(controller)]);
-    all.set("rest_client_requests_total", families(await admission.registry.metrics()).get("rest_client_requests_total")!);
+    all.set(
+      "rest_client_requests_total",
+      families(await admission.registry.metrics()).get("rest_client_requests_total")!,
+    );
     const real = [...all]
       .filter(([name]) => isOurs(name))
       .map(([name, { type, labels }]) => `${name} ${type} ${[...labels].sort().join(",")}`.trim());
