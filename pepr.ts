@@ -51,7 +51,7 @@ async function loadPepr(actions: TrafficControlActions, mode: "admission" | "wat
 
 async function admission(): Promise<Stop> {
   const environment = readAdmissionEnvironment(process.env, tmpdir());
-  const metrics = new EngineMetrics({ processMetrics: true });
+  const metrics = new EngineMetrics({ processMetrics: true, version: configuration.version });
   const api = new KubernetesClient({ connection: Connection.fromEnvironment(), metrics });
   const watched = watchSurroundings(api, systemClock, logger("surroundings"));
   const counted = new AdmissionMetrics(metrics);
@@ -81,7 +81,7 @@ async function admission(): Promise<Stop> {
 
 async function controller(): Promise<Stop> {
   const environment = readEnvironment();
-  const engine = await startController(environment);
+  const engine = await startController(environment, { version: configuration.version });
   const status = await serveStatus({
     port: environment.metricsPort,
     metrics: () => engine.metrics(),

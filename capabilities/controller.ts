@@ -5,7 +5,16 @@
 import { randomUUID } from "node:crypto";
 import { certificateKeeper, type CertificateKeeper } from "./admission";
 import type { TrafficControl } from "./api";
-import { DeliveryMetrics, Finalizer, NodeReconciler, PlanWriter, Restarts } from "./delivery";
+import {
+  DeliveryMetrics,
+  Finalizer,
+  JobBudget,
+  NodeReconciler,
+  OneShot,
+  PlanWriter,
+  ProgrammerPods,
+  Restarts,
+} from "./delivery";
 import { DesiredState } from "./desired-state";
 import {
   Connection,
@@ -47,6 +56,8 @@ export interface ControllerOptions {
   /** How to reach the API server; each client asks its fence, if it is given one, before each write. */
   connect?: (metrics: EngineMetrics, mayWrite?: () => boolean) => KubernetesApi;
   clock?: Clock;
+  /** Of this program, for trafficcontrol_build_info. */
+  version?: string;
 }
 
 // Async, so that a wrong kubeconfig is a rejection like every later failure.
@@ -56,6 +67,7 @@ export async function startController(environment: Environment, options: Control
     onLost: () => process.exit(1),
     connect: connectByEnvironment(),
     clock: systemClock,
+    version: "unknown",
     ...options,
   });
   controller.start();
@@ -69,16 +81,19 @@ function connectByEnvironment(): Required<ControllerOptions>["connect"] {
 
 class TrafficController implements Controller {
   private readonly clock: Clock;
-  private readonly engineMetrics = new EngineMetrics({ processMetrics: true });
+  private readonly engineMetrics: EngineMetrics;
   private readonly log = logger("controller");
   private readonly nodeQueue: WorkQueue;
   private readonly trafficControlQueue: WorkQueue;
   private readonly election: LeaderElection;
   private readonly desired: DesiredState;
+  private readonly programmerPods = new ProgrammerPods();
   private readonly replicas: Replicas;
   private readonly nodeReconciler: NodeReconciler;
   private readonly trafficControlReconciler: TrafficControlReconciler;
   private readonly keeper: CertificateKeeper;
+  private readonly events: EventRecorder;
+  private readonly reportingMetrics: ReportingMetrics;
   private workers: Promise<unknown> = Promise.resolve();
   private flushScheduled = false;
   private isWorking = false;
@@ -88,12 +103,14 @@ class TrafficController implements Controller {
     private readonly environment: Environment,
     private readonly options: Required<ControllerOptions>,
   ) {
-    const { clock, connect } = options;
-    const metrics = this.engineMetrics;
+    const { clock, connect, version } = options;
+    const metrics = (this.engineMetrics = new EngineMetrics({ processMetrics: true, version }));
     this.clock = clock;
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
     this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
     const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
+    const { programmerMode, jobsInFlight, jobsPerSecond } = environment;
+    const deliveryMetrics = new DeliveryMetrics(metrics);
     /** For replicas and the Lease. */
     const reader = connect(metrics);
     /** For everything else: writes only while leading. */
@@ -109,25 +126,29 @@ class TrafficController implements Controller {
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
     this.replicas = replicasOf({ api: reader, nodesNamespace, clock, log: logger("replicas") }, this.handlers());
-    const { trafficControls, nodes, plans, jobs, programmerPods } = this.replicas;
+    const { trafficControls, nodes, plans, jobs } = this.replicas;
     const plan = new PlanWriter(api, plans, clock);
     this.nodeReconciler = new NodeReconciler({
       api,
       nodes,
       plans,
       jobs,
-      programmerPods,
+      programmerPods: this.programmerPods,
       wantedPlan: (node, uid) => this.desired.wantedPlan(node, uid),
       plan,
       restarts: new Restarts(clock),
+      budget: new JobBudget({ inFlight: jobsInFlight, perSecond: jobsPerSecond, clock, metrics: deliveryMetrics }),
+      oneShot: programmerMode === "oneShot" ? new OneShot({ api, plans, nodesNamespace }) : undefined,
+      clock,
       settings: environment,
-      metrics: new DeliveryMetrics(metrics),
+      metrics: deliveryMetrics,
       onReport: (node) => this.reportOn(node),
       log: logger("delivery"),
     });
     const admit = (trafficControl: TrafficControl): void => trafficControls.admit(trafficControl as RawTrafficControl);
     const nodesUnderWay = (uid: string): string[] => plan.nodesUnderWay(uid);
-    const events = new EventRecorder({ api, instance: podName, clock, log: logger("events") });
+    this.reportingMetrics = new ReportingMetrics(metrics, clock);
+    const events = (this.events = new EventRecorder({ api, instance: podName, clock, log: logger("events") }));
     this.trafficControlReconciler = new TrafficControlReconciler({
       replicas: this.replicas,
       desired: this.desired,
@@ -141,7 +162,7 @@ class TrafficController implements Controller {
         deadlineSeconds: cleanupDeadlineSeconds,
         clock,
       }),
-      reporter: new Reporter({ api, events, metrics: new ReportingMetrics(metrics), admit, clock }),
+      reporter: new Reporter({ api, events, metrics: this.reportingMetrics, admit, clock }),
       events,
       cleanupDeadlineSeconds,
     });
@@ -175,6 +196,7 @@ class TrafficController implements Controller {
     this.nodeQueue.stop();
     this.trafficControlQueue.stop();
     await this.workers;
+    await this.events.drain();
     await this.keeper.stop();
     await this.election.stop();
     await Promise.all(allOf(this.replicas).map((replica) => replica.stop()));
@@ -191,6 +213,8 @@ class TrafficController implements Controller {
   async metrics(): Promise<string> {
     this.nodeQueue.sampleMetrics();
     this.trafficControlQueue.sampleMetrics();
+    const { plans, trafficControls } = this.replicas;
+    if (this.isWorking) this.reportingMetrics.sample(plans.values(), trafficControls);
     return this.engineMetrics.registry.metrics();
   }
 
@@ -198,10 +222,14 @@ class TrafficController implements Controller {
   private work(): void {
     const { plans, jobs, trafficControls } = this.replicas;
     this.isWorking = true;
+    this.reportingMetrics.sample(plans.values(), trafficControls);
     this.desired.takeDirty();
-    for (const nodes of [this.desired.nodes(), plans.keys()]) for (const node of nodes) this.nodeQueue.add(node);
-    for (const { node } of jobs.values()) this.onJob(node);
-    for (const name of trafficControls.keys()) this.trafficControlQueue.add(name);
+    // Deletions first, then what happens from now on; most of the rest is as it should be.
+    for (const name of this.desired.deleting()) this.trafficControlQueue.add(name, "urgent");
+    for (const nodes of [this.desired.nodes(), plans.keys()])
+      for (const node of nodes) this.nodeQueue.add(node, "background");
+    for (const { node } of jobs.values()) if (node !== "") this.nodeQueue.add(node, "background");
+    for (const name of trafficControls.keys()) this.trafficControlQueue.add(name, "background");
     const run = (
       controller: string,
       queue: WorkQueue,
@@ -222,7 +250,7 @@ class TrafficController implements Controller {
   private handlers(): ReplicaHandlers {
     const { desired } = this;
     return {
-      onTrafficControl: (name, after) => this.change(() => desired.setTrafficControl(name, after)),
+      onTrafficControl: (name, after) => this.onTrafficControl(name, after),
       onPod: (key, after) => this.change(() => desired.setPod(key, after)),
       onNamespace: (name, after) => this.change(() => desired.setNamespace(name, after)),
       onNode: (name) => this.onNode(name),
@@ -231,14 +259,26 @@ class TrafficController implements Controller {
         this.nodeQueue.add(name);
         // A new spec is our own word, and whom it concerns is looked at anyway. Only the node's answer is news.
         if (!isSameAnswer(before, after)) this.reportOn(name);
-        for (const deleting of desired.deleting()) this.enqueue(deleting);
+        for (const deleting of desired.deleting()) this.trafficControlQueue.add(deleting, "urgent");
       },
       onJob: (node) => this.onJob(node),
-      onProgrammerPod: (job) => {
+      onProgrammerPod: (key, before, after) => {
+        this.programmerPods.change(key, before, after);
+        const job = after?.job ?? before?.job ?? "";
         const node = this.replicas.jobs.get(`${this.environment.nodesNamespace}/${job}`)?.node;
         if (node !== undefined) this.onNode(node);
       },
     };
+  }
+
+  private onTrafficControl(name: string, after: TrafficControl | undefined): void {
+    const isDeletion = after?.metadata.deletionTimestamp !== undefined;
+    const nodes = isDeletion ? [...this.desired.selectionOf(name).nodes.keys()] : [];
+    this.change(() => this.desired.setTrafficControl(name, after));
+    if (!isDeletion || !this.isWorking) return;
+    // Somebody waits in front of kubectl delete.
+    for (const node of nodes) this.nodeQueue.add(node, "urgent");
+    this.trafficControlQueue.add(name, "urgent");
   }
 
   /** Something about the node itself, its plan or its programmer has changed. */

@@ -34,7 +34,7 @@ export interface ReplicaHandlers {
   onNode: (name: string) => void;
   onPlan: (node: string, before: PlanFacts | undefined, after: PlanFacts | undefined) => void;
   onJob: (node: string) => void;
-  onProgrammerPod: (job: string) => void;
+  onProgrammerPod: (key: string, before: ProgrammerPodFacts | undefined, after: ProgrammerPodFacts | undefined) => void;
 }
 
 export interface Replicas {
@@ -121,7 +121,7 @@ export function replicasOf({ api, nodesNamespace, clock, log }: ReplicaOptions, 
       path: { resource: RESOURCES.pods, namespace: nodesNamespace },
       query: programmers,
       project: programmerPodFacts,
-      onChange: (before, after) => on.onProgrammerPod(after?.job ?? before?.job ?? ""),
+      onChange: (before, after, key) => on.onProgrammerPod(key, before, after),
     }),
   };
 }

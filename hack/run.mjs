@@ -28,6 +28,7 @@ const programs = {
   demo: [["--import", "tsx", "hack/demo/main.ts"]],
   "bench-e2e": [["--import", "tsx", "test/bench/e2e/main.ts"]],
   "bench-admission": [["--import", "tsx", "test/bench/admission/main.ts"]],
+  "bench-controller": [["--expose-gc", "--import", "tsx", "test/bench/controller/main.ts"]],
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -9,6 +9,8 @@ export interface JobSituation {
   job: JobFacts | undefined;
   /** What a Job made now would carry. */
   templateHash: string;
+  /** The Job has reached the age at which it is renewed. */
+  isOld: boolean;
   /** Milliseconds until the node's back-off ends; 0 or less if there is none. */
   backoffMilliseconds: number;
 }
@@ -18,9 +20,11 @@ export type JobDecision =
   | { action: "create" }
   | { action: "wait"; milliseconds: number }
   /** Foreground: the Job's name is free only when its Pod is gone. */
-  | { action: "delete"; propagationPolicy: "Foreground" | "Background"; why: string };
+  | { action: "delete"; propagationPolicy: "Foreground" | "Background"; why: string }
+  /** As delete, but another one follows: so the budget has to allow for it. */
+  | { action: "replace"; why: string };
 
-export function decideJob({ node, wanted, job, templateHash, backoffMilliseconds }: JobSituation): JobDecision {
+export function decideJob({ node, wanted, job, templateHash, isOld, backoffMilliseconds }: JobSituation): JobDecision {
   if (node === undefined) {
     if (job === undefined || job.deleting) return { action: "none" };
     // Foreground here, too: the node may be back in a moment, with the old Pod still running on it.
@@ -31,8 +35,9 @@ export function decideJob({ node, wanted, job, templateHash, backoffMilliseconds
     if (job.deleting) return { action: "none" };
     if (job.state !== "active") return { action: "delete", propagationPolicy: "Background", why: "it has finished" };
     // On a node that does not answer, the old Pod would be terminating for ever and the new one could not start.
-    if (job.templateHash !== templateHash && wanted && node.ready) {
-      return { action: "delete", propagationPolicy: "Foreground", why: "its template is out of date" };
+    if (wanted && node.ready) {
+      if (job.templateHash !== templateHash) return { action: "replace", why: "its template is out of date" };
+      if (isOld) return { action: "replace", why: "it is renewed from time to time" };
     }
     return { action: "none" };
   }

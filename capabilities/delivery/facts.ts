@@ -1,13 +1,19 @@
 /** The part of Nodes, Jobs and programmers' Pods that delivery looks at. The informers keep only this. */
 import { DOMAIN } from "../api";
 
-/** On a Job: the node's name in full (the label holds a hash), and the hash of what the Job was made from. */
-export const JOB_ANNOTATIONS = { node: `${DOMAIN}/node-name`, template: `${DOMAIN}/template-hash` } as const;
+/** On a Job: the node's name in full (the label holds a hash), the hash of what the Job was made from, and, in oneShot mode, of the plan that it gets. */
+export const JOB_ANNOTATIONS = {
+  node: `${DOMAIN}/node-name`,
+  template: `${DOMAIN}/template-hash`,
+  plan: `${DOMAIN}/plan-hash`,
+} as const;
 
 export interface NodeFacts {
   name: string;
   uid: string;
   ready: boolean;
+  /** Another one after each start of the machine: what Open vSwitch had in memory is gone. Empty if the node does not say. */
+  bootID: string;
 }
 
 export interface JobFacts {
@@ -15,6 +21,11 @@ export interface JobFacts {
   node: string;
   uid: string;
   templateHash: string;
+  /** In oneShot mode: the plan that it applies. */
+  planHash?: string;
+  createdAt: string;
+  /** Its container runs, or has run. */
+  started: boolean;
   deleting: boolean;
   state: "active" | "succeeded" | "failed";
   /** The Job controller's words, if it failed. */
@@ -50,12 +61,12 @@ interface RawCondition {
 
 export interface RawNode {
   metadata: Meta;
-  status?: { conditions?: RawCondition[] };
+  status?: { conditions?: RawCondition[]; nodeInfo?: { bootID?: string } };
 }
 
 export interface RawJob {
   metadata: Meta;
-  status?: { conditions?: RawCondition[] };
+  status?: { conditions?: RawCondition[]; ready?: number; succeeded?: number; failed?: number };
 }
 
 interface ContainerState {
@@ -77,7 +88,8 @@ export interface RawProgrammerPod {
 export function nodeFacts({ metadata, status }: RawNode): NodeFacts {
   const isTrue = (type: string): boolean =>
     status?.conditions?.some((condition) => condition.type === type && condition.status === "True") ?? false;
-  return { name: metadata.name, uid: metadata.uid, ready: isTrue("Ready") };
+  const bootID = status?.nodeInfo?.bootID ?? "";
+  return { name: metadata.name, uid: metadata.uid, ready: isTrue("Ready"), bootID };
 }
 
 export function jobFacts({ metadata, status }: RawJob): JobFacts {
@@ -89,6 +101,9 @@ export function jobFacts({ metadata, status }: RawJob): JobFacts {
     node: metadata.annotations?.[JOB_ANNOTATIONS.node] ?? "",
     uid: metadata.uid,
     templateHash: metadata.annotations?.[JOB_ANNOTATIONS.template] ?? "",
+    planHash: metadata.annotations?.[JOB_ANNOTATIONS.plan],
+    createdAt: metadata.creationTimestamp ?? "",
+    started: (status?.ready ?? 0) + (status?.succeeded ?? 0) + (status?.failed ?? 0) > 0,
     deleting: metadata.deletionTimestamp !== undefined,
     state: failed !== undefined ? "failed" : holds("Complete") !== undefined ? "succeeded" : "active",
     message: failed?.message,

@@ -10,8 +10,14 @@ const SERVICE_ACCOUNT = "ovs-traffic-control-programmer";
 
 export type JobSettings = Pick<
   Environment,
-  "nodesNamespace" | "programmerImage" | "lingerSeconds" | "ovsRunDirectory" | "netnsDirectory"
+  "nodesNamespace" | "programmerImage" | "programmerMode" | "lingerSeconds" | "ovsRunDirectory" | "netnsDirectory"
 >;
+
+/** In oneShot mode: the plan in the Job's ConfigMap, and where the container finds it. */
+export const PLAN_FILE = "plan.json";
+const PLAN_DIRECTORY = "/etc/ovs-traffic-control";
+/** A oneShot Job that has not ended by then never will; its node is tried again with a back-off. */
+const ONE_SHOT_DEADLINE_SECONDS = 120;
 
 /** What server-side validation cares for is written out; the API server fills in the rest. */
 export interface Job {
@@ -34,7 +40,8 @@ export function jobName(node: string): string {
   return `programmer-${readable}-${nodeHash(node).slice(0, 8)}`;
 }
 
-export function buildJob(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings): Job {
+/** @param planHash of the plan that the Job gets, in oneShot mode only */
+export function buildJob(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings, planHash?: string): Job {
   const spec = jobSpec(node, settings);
   return {
     apiVersion: "batch/v1",
@@ -43,7 +50,11 @@ export function buildJob(node: Pick<NodeFacts, "name" | "uid">, settings: JobSet
       name: jobName(node.name),
       namespace: settings.nodesNamespace,
       labels: labelsOf(node.name),
-      annotations: { [JOB_ANNOTATIONS.node]: node.name, [JOB_ANNOTATIONS.template]: hashOf(spec) },
+      annotations: {
+        [JOB_ANNOTATIONS.node]: node.name,
+        [JOB_ANNOTATIONS.template]: hashOf(spec),
+        ...(planHash === undefined ? {} : { [JOB_ANNOTATIONS.plan]: planHash }),
+      },
     },
     spec,
   };
@@ -76,7 +87,9 @@ function labelsOf(node: string): Record<string, string> {
 
 // The return type is the literal itself: JobSpec above is made from it.
 function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
+  const isOneShot = settings.programmerMode === "oneShot";
   return {
+    ...(isOneShot ? { activeDeadlineSeconds: ONE_SHOT_DEADLINE_SECONDS } : {}),
     completions: 1,
     parallelism: 1,
     // The controller starts again itself, with a back-off per node and knowing the exit code.
@@ -88,6 +101,8 @@ function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
       metadata: { labels: labelsOf(node.name) },
       spec: {
         serviceAccountName: SERVICE_ACCOUNT,
+        // What it has to know is in its file: whoever breaks out of it finds no token.
+        ...(isOneShot ? { automountServiceAccountToken: false } : {}),
         restartPolicy: "Never",
         priorityClassName: "system-node-critical",
         // Placed as the DaemonSet controller places its Pods: metadata.name is unique even where the hostname label is not.
@@ -111,6 +126,7 @@ function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
           { name: "ovs", hostPath: { path: settings.ovsRunDirectory, type: "DirectoryOrCreate" } },
           { name: "netns", hostPath: { path: settings.netnsDirectory, type: "DirectoryOrCreate" } },
           { name: "tmp", emptyDir: {} },
+          ...(isOneShot ? [{ name: "plan", configMap: { name: jobName(node.name) } }] : []),
         ],
       },
     },
@@ -122,7 +138,11 @@ function container(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings)
     name: PROGRAMMER_COMPONENT,
     image: settings.programmerImage,
     imagePullPolicy: "IfNotPresent",
-    command: ["node", "/app/node-programmer.js"],
+    command: [
+      "node",
+      "/app/node-programmer.js",
+      ...(settings.programmerMode === "oneShot" ? ["--plan", `${PLAN_DIRECTORY}/${PLAN_FILE}`, "--once"] : []),
+    ],
     env: [
       { name: "NODE_NAME", value: node.name },
       { name: "NODE_UID", value: node.uid },
@@ -138,6 +158,7 @@ function container(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings)
       { name: "ovs", mountPath: settings.ovsRunDirectory },
       { name: "netns", mountPath: settings.netnsDirectory, readOnly: true, mountPropagation: "HostToContainer" },
       { name: "tmp", mountPath: "/tmp" },
+      ...(settings.programmerMode === "oneShot" ? [{ name: "plan", mountPath: PLAN_DIRECTORY, readOnly: true }] : []),
     ],
   };
 }

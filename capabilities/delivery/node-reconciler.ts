@@ -1,13 +1,25 @@
 /** Brings one node's plan and Job to what they should be. Called by the controller for each dirty node; level-triggered. */
 import type { PlanSpec } from "../api";
-import { must, RESOURCES, type Informer, type KubernetesApi, type Logger, type ReconcileResult } from "../engine";
-import { excess, isConfirmed, isEmpty, type PlanFacts } from "../planning";
+import {
+  must,
+  RESOURCES,
+  type Clock,
+  type Informer,
+  type KubernetesApi,
+  type Logger,
+  type ReconcileResult,
+} from "../engine";
+import { excess, hashOf, isConfirmed, isEmpty, type PlanFacts } from "../planning";
 import { decideJob } from "./decide";
 import type { JobFacts, NodeFacts, ProgrammerPodFacts, RawJob } from "./facts";
+import type { JobBudget } from "./job-budget";
 import { buildJob, jobName, templateHash, type JobSettings } from "./job";
 import type { DeliveryMetrics } from "./metrics";
 import { complaintOf, outcomeOf, type Outcome } from "./outcome";
+import type { OneShot } from "./one-shot";
 import type { PlanWriter, RawPlan } from "./plan-writer";
+import type { ProgrammerPods } from "./programmer-pods";
+import { renewalAge } from "./renewal";
 import type { Restarts } from "./restarts";
 
 export interface NodeReconcilerOptions {
@@ -15,12 +27,15 @@ export interface NodeReconcilerOptions {
   nodes: { get(name: string): NodeFacts | undefined };
   plans: Informer<RawPlan, PlanFacts>;
   jobs: Informer<RawJob, JobFacts>;
-  /** Pods in the Jobs' namespace. */
-  programmerPods: { values(): Iterable<ProgrammerPodFacts> };
+  programmerPods: ProgrammerPods;
   /** The plan that the node should have, from what is selected there now. */
   wantedPlan: (node: string, nodeUID: string) => PlanSpec;
   plan: PlanWriter;
   restarts: Restarts;
+  budget: JobBudget;
+  /** Only in oneShot mode. */
+  oneShot?: OneShot;
+  clock: Clock;
   settings: JobSettings;
   metrics: DeliveryMetrics;
   /** Called when something that no watch event tells has changed what TrafficControls of this node have to say. */
@@ -35,6 +50,8 @@ export interface NodeTrouble extends Outcome {
 
 export class NodeReconciler {
   private readonly tooLarge = new Map<string, string>();
+  /** What the nodes were last seen to run since. */
+  private readonly boots = new Map<string, string>();
 
   constructor(private readonly options: NodeReconcilerOptions) {}
 
@@ -45,13 +62,25 @@ export class NodeReconciler {
       await Promise.all([existing && this.options.plan.delete(existing), this.reconcileJob(name, undefined, false)]);
       this.options.restarts.forget(name);
       this.tooLarge.delete(name);
+      this.boots.delete(name);
       return {};
     }
-    const wanted = this.options.wantedPlan(name, node.uid);
+    const wanted = boundTo(node.bootID, this.options.wantedPlan(name, node.uid));
     if (existing !== undefined && isConfirmed(existing)) this.options.restarts.succeeded(name);
     if (this.isOver(wanted, existing, name)) {
       await Promise.all([existing && this.options.plan.delete(existing), this.reconcileJob(name, node, false)]);
       return {};
+    }
+    const before = this.boots.get(name);
+    this.boots.set(name, node.bootID);
+    if (before !== undefined && before !== node.bootID) {
+      await this.reconcilePlan(name, wanted);
+      // Nobody has changed a TrafficControl or a Pod: only now does what they say about this node depend on another confirmation.
+      this.options.onReport(name);
+    }
+    if (this.options.oneShot !== undefined) {
+      await this.reconcilePlan(name, wanted);
+      return this.reconcileJob(name, node, true, wanted);
     }
     // Side by side: the Job's Pod takes much longer to start than the plan to be written.
     const [, job] = await Promise.all([this.reconcilePlan(name, wanted), this.reconcileJob(name, node, true, wanted)]);
@@ -96,32 +125,76 @@ export class NodeReconciler {
     isActive: boolean,
     plan?: PlanSpec,
   ): Promise<ReconcileResult> {
-    const { restarts, settings, log } = this.options;
+    const { restarts, settings, log, budget, oneShot } = this.options;
     const job = this.jobOf(name);
-    if (job !== undefined && job.state !== "active") this.recordOutcome(name, job);
+    this.watchBudget(name, node, job);
+    if (job !== undefined && job.state !== "active") {
+      this.recordOutcome(name, job);
+      const isCredit = job.state === "succeeded" && plan !== undefined && job.planHash === plan.hash;
+      if (oneShot !== undefined && isCredit && this.hasPlan(name, plan)) await oneShot.confirm(name, plan);
+    }
     const existing = this.options.plans.get(name);
-    const isSettled = plan !== undefined && isEmpty(plan) && existing?.hash === plan.hash && isConfirmed(existing);
+    const isConfirmedNow = plan !== undefined && existing?.hash === plan.hash && isConfirmed(existing);
+    // A resident programmer stays until its plan is empty, one that runs once until its plan is confirmed.
+    const isSettled = isConfirmedNow && (oneShot !== undefined || isEmpty(plan));
+    const age = job === undefined ? 0 : this.ageOf(job);
+    const isKept = node === undefined || job === undefined || oneShot !== undefined;
     const decision = decideJob({
       node,
       wanted: isActive && !isSettled,
       job,
-      // Costs more than all the rest, and matters only for a Job that is there.
-      templateHash: node === undefined || job === undefined ? "" : templateHash(node, settings),
+      // Costs more than all the rest, and matters only for a Job that is there and stays.
+      templateHash: isKept ? (job?.templateHash ?? "") : templateHash(node, settings),
+      isOld: job !== undefined && oneShot === undefined && age >= renewalAge(job.uid),
       backoffMilliseconds: restarts.remaining(name, plan?.hash),
     });
     switch (decision.action) {
-      case "none":
-        return {};
+      case "none": {
+        const isRenewed = job?.state === "active" && !job.deleting && oneShot === undefined;
+        return isRenewed ? { requeueAfterMilliseconds: Math.max(1_000, renewalAge(job.uid) - age) } : {};
+      }
       case "wait":
         return { requeueAfterMilliseconds: decision.milliseconds };
-      case "create":
-        await this.createJob(node!);
+      case "create": {
+        // Its plan could not be written: there is nothing that the Job could apply.
+        if (oneShot !== undefined && (plan === undefined || !this.hasPlan(name, plan))) return {};
+        const wait = budget.take(name);
+        if (wait > 0) return { requeueAfterMilliseconds: wait };
+        if (oneShot !== undefined) await oneShot.provide(name, plan!);
+        await this.createJob(node!, oneShot === undefined ? undefined : plan!.hash);
         return {};
+      }
+      case "replace": {
+        const wait = budget.take(name);
+        if (wait > 0) return { requeueAfterMilliseconds: wait };
+        log.info({ node: name, job: job!.name, why: decision.why }, "replacing the Job");
+        await this.deleteJob(job!, "Foreground");
+        return {};
+      }
       case "delete":
         log.info({ node: name, job: job!.name, why: decision.why }, "deleting the Job");
         await this.deleteJob(job!, decision.propagationPolicy);
         return {};
     }
+  }
+
+  /** Whether the node's plan object says what is wanted: it may be too large to be written. */
+  private hasPlan(node: string, wanted: PlanSpec): boolean {
+    return this.options.plans.get(node)?.hash === wanted.hash;
+  }
+
+  private ageOf({ createdAt }: JobFacts): number {
+    return this.options.clock.now() - (Date.parse(createdAt) || Infinity);
+  }
+
+  /** Gives back the node's place in the budget, or keeps it, as the Job that is there says. */
+  private watchBudget(name: string, node: NodeFacts | undefined, job: JobFacts | undefined): void {
+    const { budget, oneShot } = this.options;
+    // A node that does not answer does not start anything, and its place would be lost to the others.
+    if (node?.ready !== true) budget.release(name);
+    else if (job === undefined || job.deleting) return;
+    else if (job.state !== "active" || (job.started && oneShot === undefined)) budget.release(name);
+    else budget.adopt(name);
   }
 
   private recordOutcome(node: string, job: JobFacts): void {
@@ -132,13 +205,14 @@ export class NodeReconciler {
     this.options.onReport(node);
   }
 
-  private async createJob(node: NodeFacts): Promise<void> {
-    const job = buildJob(node, this.options.settings);
+  private async createJob(node: NodeFacts, planHash: string | undefined): Promise<void> {
+    const job = buildJob(node, this.options.settings, planHash);
     const { namespace } = job.metadata;
     const created = await this.options.api.create<RawJob>({ resource: RESOURCES.jobs, namespace }, job);
     // Somebody was faster, or an earlier attempt has got through without our knowing. The informer will show it.
     if (!created.ok && created.code === 409) return;
     this.options.jobs.admit(must(created, `Creating the Job ${job.metadata.name} for ${node.name}`));
+    this.options.metrics.jobsCreated.inc();
     this.options.restarts.started(node.name);
   }
 
@@ -155,11 +229,11 @@ export class NodeReconciler {
 
   /** The latest Pod of the node's Job. */
   private podOf(node: string): ProgrammerPodFacts | undefined {
-    const name = jobName(node);
-    let latest: ProgrammerPodFacts | undefined;
-    for (const pod of this.options.programmerPods.values()) {
-      if (pod.job === name && (latest === undefined || pod.createdAt > latest.createdAt)) latest = pod;
-    }
-    return latest;
+    return this.options.programmerPods.latestOf(jobName(node));
   }
+}
+
+/** After a restart of the machine the same plan has to be acted on again: Open vSwitch's flows are gone, and a confirmation with them. */
+function boundTo(bootID: string, plan: PlanSpec): PlanSpec {
+  return bootID === "" ? plan : { ...plan, hash: hashOf([plan.hash, bootID]) };
 }

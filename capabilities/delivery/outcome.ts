@@ -32,6 +32,11 @@ const SENTENCES: Record<Result, string> = {
   lost: "The node programmer's Pod was lost",
 };
 
+const REASON_OF: Partial<Record<Result, string>> = {
+  ovsUnreachable: REASONS.ovsUnreachable,
+  podsPending: REASONS.podsPending,
+};
+
 /** Open vSwitch comes back within seconds after a restart; what is wrong with a plan or an image stays wrong for longer. */
 const RETRY: Record<Result, BackoffOptions> = {
   done: { baseMilliseconds: 500, maximumMilliseconds: 60_000, jitter: 0.2 },
@@ -51,7 +56,7 @@ export function outcomeOf(job: JobFacts, pod: ProgrammerPodFacts | undefined): O
   const sentence = SENTENCES[result];
   return {
     result,
-    reason: result === "ovsUnreachable" ? REASONS.ovsUnreachable : REASONS.programmerFailed,
+    reason: REASON_OF[result] ?? REASONS.programmerFailed,
     message: result === "done" || detail === "" ? sentence : `${sentence}: ${detail}`,
   };
 }
@@ -74,8 +79,19 @@ export function complaintOf(pod: ProgrammerPodFacts | undefined): Outcome | unde
   };
 }
 
-/** Termination messages may hold a whole log; its last line is what the process died of. */
+/** Termination messages may hold the end of the log; its last line is what the process died of. The programmer's lines are JSON. */
 function lastLine(text: string | undefined): string {
   const lines = (text ?? "").trim().split("\n");
-  return (lines.at(-1) ?? "").slice(0, 300);
+  const last = lines.at(-1) ?? "";
+  return (wordsOf(last) ?? last).slice(0, 300);
+}
+
+function wordsOf(line: string): string | undefined {
+  try {
+    const { message, problems } = JSON.parse(line) as { message?: unknown; problems?: unknown };
+    if (Array.isArray(problems) && problems.length > 0) return problems.map(String).join("; ");
+    return typeof message === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -51,6 +51,8 @@ export interface ClientOptions {
   metrics: EngineMetrics;
   /** Asked before each write; false means that this process may not write (any more). */
   mayWrite?: () => boolean;
+  /** For tests. */
+  writeTimeoutMilliseconds?: number;
 }
 
 interface Call {
@@ -62,7 +64,9 @@ interface Call {
 }
 
 export class KubernetesClient implements KubernetesApi {
-  constructor(private readonly options: ClientOptions) {}
+  constructor(private readonly options: ClientOptions) {
+    options.metrics.initialiseRequests(options.connection.server.host);
+  }
 
   get<T>(path: ObjectPath): Promise<ApiResult<T>> {
     return this.read<T>(pathOf(path));
@@ -139,12 +143,13 @@ export class KubernetesClient implements KubernetesApi {
       path,
       body: JSON.stringify(body),
       contentType,
-      timeoutMilliseconds: WRITE_TIMEOUT_MS,
+      timeoutMilliseconds: this.options.writeTimeoutMilliseconds ?? WRITE_TIMEOUT_MS,
     });
   }
 
   private async call<T>(call: Call): Promise<ApiResult<T>> {
-    const opened = await this.open(call);
+    // Counted from the look at the fence, with the wait for a free connection and the whole answer in it.
+    const opened = await this.open(call, AbortSignal.timeout(call.timeoutMilliseconds));
     if (!opened.ok) return opened;
     try {
       const text = await textOf(opened.value);
@@ -180,13 +185,11 @@ export class KubernetesClient implements KubernetesApi {
             : { "Content-Type": call.contentType, "Content-Length": Buffer.byteLength(call.body) }),
         },
       });
-      request.setTimeout(call.timeoutMilliseconds, () =>
-        request.destroy(new Error(`no answer within ${call.timeoutMilliseconds} ms`)),
-      );
+      request.setTimeout(call.timeoutMilliseconds, () => request.destroy(lateness(call)));
       request.on("response", (response) => resolve({ ok: true, value: response }));
       request.on("error", (error: NodeJS.ErrnoException) => {
         socket.isStale = request.reusedSocket && error.code === "ECONNRESET";
-        resolve(noAnswer(error));
+        resolve(noAnswer(isTimeout(signal) ? lateness(call) : error));
       });
       request.end(call.body);
     });
@@ -210,6 +213,14 @@ function queryOf(query: Query): string {
   const parameters = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
   if (parameters.length === 0) return "";
   return `?${parameters.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&")}`;
+}
+
+function isTimeout(signal: AbortSignal | undefined): boolean {
+  return signal?.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+}
+
+function lateness({ timeoutMilliseconds }: Call): Error {
+  return new Error(`no answer within ${timeoutMilliseconds} ms`);
 }
 
 function noAnswer(error: unknown): ApiFailure {

@@ -12,6 +12,11 @@ export interface Environment {
   programmerImage: string;
   /** How long a programmer stays once its plan is empty. */
   lingerSeconds: number;
+  /** "resident": the programmer stays and watches; "oneShot": one Job for each changed plan. */
+  programmerMode: ProgrammerMode;
+  /** Node programmers that may be starting at a time, and Jobs that may be made a second. */
+  jobsInFlight: number;
+  jobsPerSecond: number;
   /** Plain HTTP: /metrics, /healthz, /readyz. */
   metricsPort: number;
   /** Host paths that the Job mounts. */
@@ -20,6 +25,9 @@ export interface Environment {
   /** How long a deletion waits for nodes that do not answer. */
   cleanupDeadlineSeconds: number;
 }
+
+export const PROGRAMMER_MODES = ["resident", "oneShot"] as const;
+export type ProgrammerMode = (typeof PROGRAMMER_MODES)[number];
 
 type Variables = Record<string, string | undefined>;
 
@@ -42,6 +50,17 @@ export function readEnvironment(variables: Variables = process.env): Environment
       mistakes.push(`${name}="${value}" is not a number from 0 to ${maximum}`);
     return parsed;
   };
+  const positive = (name: string, fallback: number, maximum: number): number => {
+    const number = integer(name, fallback, maximum);
+    if (number === 0) mistakes.push(`${name}=0 would let nothing happen; name at least 1`);
+    return number;
+  };
+  const mode = (name: string): ProgrammerMode => {
+    const value = text(name, "resident");
+    const known = PROGRAMMER_MODES.find((candidate) => candidate === value);
+    if (known === undefined) mistakes.push(`${name}="${value}" is not one of ${PROGRAMMER_MODES.join(", ")}`);
+    return known ?? "resident";
+  };
   const directory = (name: string, fallback: string): string => {
     const value = text(name, fallback);
     if (!value.startsWith("/")) mistakes.push(`${name}="${value}" is not an absolute path`);
@@ -53,6 +72,9 @@ export function readEnvironment(variables: Variables = process.env): Environment
     nodesNamespace: text("NODES_NAMESPACE", "ovs-traffic-control-nodes"),
     programmerImage: text("PROGRAMMER_IMAGE"),
     lingerSeconds: integer("LINGER_SECONDS", 300, 86_400),
+    programmerMode: mode("PROGRAMMER_MODE"),
+    jobsInFlight: positive("JOBS_IN_FLIGHT", 50, 10_000),
+    jobsPerSecond: positive("JOBS_PER_SECOND", 10, 1_000),
     metricsPort: integer("METRICS_PORT", 8080, 65_535),
     ovsRunDirectory: directory("OVS_RUNDIR", "/run/openvswitch"),
     netnsDirectory: directory("NETNS_DIR", "/run/netns"),

@@ -19,4 +19,5 @@ export { EngineMetrics } from "./metrics";
 export { pathOf, RESOURCES, type ObjectPath, type Resource } from "./resource";
 export { ApiError, must, type ApiFailure, type ApiResult } from "./result";
 export { runWorkers, type ReconcileResult } from "./worker";
+export { TokenBucket } from "./token-bucket";
 export { WorkQueue } from "./workqueue";

@@ -1,6 +1,7 @@
 /**
- * A local replica of one kind of object: paged list, then a watch that is resumed where it broke off. Keeps a projection of each object
- * only, so that 100,000 Pods fit into 100 MB. The only source from which reconcilers read.
+ * A local replica of one kind of object: paged list, then a watch that is resumed where it broke off, and now and then a new list, in
+ * case an event was lost on the way. Keeps a projection of each object only, so that 100,000 Pods fit into 100 MB. The only source from
+ * which reconcilers read.
  */
 import type { KubernetesApi, Query } from "./client";
 import { backoffDelay, type BackoffOptions } from "./backoff";
@@ -9,7 +10,14 @@ import type { Logger } from "./log";
 import type { ObjectPath } from "./resource";
 import type { ApiFailure } from "./result";
 
+/** client-go's. A page of large Pods is parsed in 20 ms; all of them at once would stop the event loop for seconds. */
 const PAGE_SIZE = 500;
+/** A list of everything, in case that the watch has lost an event: client-go trusts its watch for ever, and then nobody notices. */
+const RELIST_MS = 2 * 3_600_000;
+/** Two watches in a row that end sooner than this without a word are a failure, or a broken server would be asked in a tight loop. */
+const SHORT_WATCH_MS = 1_000;
+/** What a server may take longer than it was told to end a watch, before we end it. */
+const WATCH_GRACE_MS = 30_000;
 /** How many deletions are remembered; a write's answer arrives at most a few seconds after the watch event that undid it. */
 const TOMBSTONES = 10_000;
 const RETRY: BackoffOptions = { baseMilliseconds: 100, maximumMilliseconds: 15_000, jitter: 0.3 };
@@ -32,6 +40,8 @@ export interface InformerOptions<Raw extends RawObject, T> {
   onChange: ChangeHandler<T>;
   /** What counts as a change; everything in the projection by default. */
   significant?: (object: T) => unknown;
+  /** How long the watch is believed before everything is listed anew; two hours if absent, ±20 %. */
+  relistMilliseconds?: number;
   clock: Clock;
   log: Logger;
 }
@@ -40,6 +50,8 @@ interface Entry<T> {
   object: T;
   version: bigint;
   uid: string;
+  /** Number of the last list in which it was. */
+  list: number;
 }
 
 export class Informer<Raw extends RawObject, T> {
@@ -47,8 +59,12 @@ export class Informer<Raw extends RawObject, T> {
   /** Versions at which objects have gone, so that the late answer of an earlier write does not bring them back. */
   private readonly tombstones = new Map<string, bigint>();
   private readonly stopping = new AbortController();
+  /** From where the watch goes on; undefined: everything has to be listed first. */
   private resourceVersion: string | undefined;
+  private lists = 0;
+  private relistAt = Infinity;
   private failures = 0;
+  private lastWatchWasShort = false;
   private markSynced: () => void = () => undefined;
   private running: Promise<void> | undefined;
   /** Resolves after the first complete list. */
@@ -94,11 +110,15 @@ export class Informer<Raw extends RawObject, T> {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     while (!this.isStopped()) {
+      const isList = this.resourceVersion === undefined;
       const failure = this.resourceVersion === undefined ? await this.relist() : await this.watch(this.resourceVersion);
-      if (failure === undefined || this.isStopped()) continue;
+      if (this.isStopped()) return;
+      if (this.options.clock.monotonic() >= this.relistAt) this.resourceVersion = undefined;
+      if (failure === undefined) continue;
       if (failure.code === 410) {
         this.resourceVersion = undefined;
-        continue;
+        // What the watch asks for is too old: a list helps. A list whose pages expire is another matter.
+        if (!isList) continue;
       }
       this.failures += 1;
       const delay = Math.max(backoffDelay(this.failures, RETRY), (failure.retryAfterSeconds ?? 0) * 1000);
@@ -115,9 +135,11 @@ export class Informer<Raw extends RawObject, T> {
     return this.stopping.signal.aborted;
   }
 
+  /** Nothing is taken for gone, and no watch begins, before the last page is there. */
   private async relist(): Promise<ApiFailure | undefined> {
-    const seen = new Set<string>();
+    this.lists += 1;
     let token: string | undefined;
+    let resourceVersion: string;
     do {
       const page = await this.options.api.list<Raw>(this.options.path, {
         ...this.options.query,
@@ -126,19 +148,23 @@ export class Informer<Raw extends RawObject, T> {
       });
       if (!page.ok) return page;
       for (const raw of page.value.items) {
-        seen.add(keyOf(raw));
         this.put(raw);
+        const entry = this.entries.get(keyOf(raw));
+        if (entry !== undefined) entry.list = this.lists;
       }
       token = page.value.metadata.continue;
-      this.resourceVersion = page.value.metadata.resourceVersion;
+      resourceVersion = page.value.metadata.resourceVersion;
       // A page is handled in one go; other work gets its turn between two.
       await new Promise((resolve) => setImmediate(resolve));
+      if (this.isStopped()) return undefined;
     } while (token !== undefined && token !== "");
-    const listed = BigInt(this.resourceVersion);
-    for (const [key, { version }] of [...this.entries]) {
+    const listed = BigInt(resourceVersion);
+    for (const [key, { version, list }] of this.entries) {
       // What is newer than the list has come through admit(); the watch will tell about it.
-      if (!seen.has(key) && version <= listed) this.remove(key, listed);
+      if (list !== this.lists && version <= listed) this.remove(key, listed);
     }
+    this.resourceVersion = resourceVersion;
+    this.relistAt = this.options.clock.monotonic() + (this.options.relistMilliseconds ?? RELIST_MS) * jitter();
     this.failures = 0;
     this.hasSynced = true;
     this.markSynced();
@@ -146,25 +172,32 @@ export class Informer<Raw extends RawObject, T> {
   }
 
   private async watch(resourceVersion: string): Promise<ApiFailure | undefined> {
+    const { api, clock, path, query } = this.options;
     let failure: ApiFailure | undefined;
+    let events = 0;
     const attempt = new AbortController();
-    const signal = AbortSignal.any([attempt.signal, this.stopping.signal]);
-    const result = await this.options.api.watch(
-      this.options.path,
-      {
-        ...this.options.query,
-        resourceVersion,
-        allowWatchBookmarks: true,
-        timeoutSeconds: 300 + Math.floor(Math.random() * 300),
-      },
+    const started = clock.monotonic();
+    const timeoutSeconds = 300 + Math.floor(Math.random() * 300);
+    const longest = Math.min(timeoutSeconds * 1000 + WATCH_GRACE_MS, this.relistAt - started);
+    const timer = clock.after(Math.max(0, longest), () => attempt.abort());
+    const result = await api.watch(
+      path,
+      { ...query, resourceVersion, allowWatchBookmarks: true, timeoutSeconds },
       (line) => {
         if (failure !== undefined) return;
+        events += 1;
         failure = this.handle(JSON.parse(line) as WatchEvent<Raw>);
         if (failure !== undefined) attempt.abort();
       },
-      signal,
+      AbortSignal.any([attempt.signal, this.stopping.signal]),
     );
-    return failure ?? (result.ok ? undefined : result);
+    timer.cancel();
+    if (failure !== undefined) return failure;
+    if (!result.ok) return result;
+    const isShort = events === 0 && !attempt.signal.aborted && clock.monotonic() - started < SHORT_WATCH_MS;
+    const wasShort = this.lastWatchWasShort;
+    this.lastWatchWasShort = isShort;
+    return isShort && wasShort ? ENDED_AT_ONCE : undefined;
   }
 
   private handle(event: WatchEvent<Raw>): ApiFailure | undefined {
@@ -173,7 +206,9 @@ export class Informer<Raw extends RawObject, T> {
       return { ok: false, code, reason, message };
     }
     this.failures = 0;
-    this.resourceVersion = event.object.metadata.resourceVersion;
+    const { resourceVersion: at } = event.object.metadata;
+    // Never backwards: an event that comes late must not have the same ones sent again.
+    if (this.resourceVersion === undefined || BigInt(at) > BigInt(this.resourceVersion)) this.resourceVersion = at;
     if (event.type === "DELETED") {
       const { uid, resourceVersion } = event.object.metadata;
       this.remove(keyOf(event.object), BigInt(resourceVersion), uid);
@@ -190,7 +225,7 @@ export class Informer<Raw extends RawObject, T> {
     if ((this.tombstones.get(key) ?? -1n) >= version) return;
     const object = this.options.project(raw);
     const { uid } = raw.metadata;
-    this.entries.set(key, { object, version, uid });
+    this.entries.set(key, { object, version, uid, list: before?.list ?? 0 });
     const isSame = before?.uid === uid && this.significance(before.object) === this.significance(object);
     if (!isSame) this.options.onChange(before?.object, object, key);
   }
@@ -212,6 +247,18 @@ export class Informer<Raw extends RawObject, T> {
     this.entries.delete(key);
     this.options.onChange(before.object, undefined, key);
   }
+}
+
+const ENDED_AT_ONCE: ApiFailure = {
+  ok: false,
+  code: 0,
+  reason: "NoAnswer",
+  message: "the watch ended at once and without an event",
+};
+
+/** ±20 %, so that the replicas of a process, and the processes, do not list at the same moment. */
+function jitter(): number {
+  return 0.8 + Math.random() * 0.4;
 }
 
 type WatchEvent<Raw> =

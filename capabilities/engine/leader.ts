@@ -40,13 +40,15 @@ export class LeaderElection {
   /** The Lease as last seen, and when it last changed by our own clock: other machines' clocks are not trusted. */
   private observed: { version: string; lease: Lease; at: number } | undefined;
   private renewedAt: number | undefined;
+  /** For good: an answer that comes late does not make a leader of who has been told that he is none. */
+  private hasLost = false;
+  private attempt: Promise<unknown> = Promise.resolve();
   private running: Promise<void> | undefined;
 
   constructor(private readonly options: LeaderElectionOptions) {}
 
   /** The fence: true only while nobody else can hold the Lease. */
-  isLeading = (): boolean =>
-    this.renewedAt !== undefined && this.options.clock.monotonic() - this.renewedAt < RENEW_DEADLINE_MS;
+  isLeading = (): boolean => !this.hasLost && this.remaining() > 0;
 
   /** Calls back once when the Lease is won and once if it is lost afterwards. */
   start(callbacks: { onStartedLeading: () => void; onStoppedLeading: () => void }): void {
@@ -57,6 +59,7 @@ export class LeaderElection {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running;
+    await this.attempt;
     const held = this.observed;
     if (!this.isLeading() || held === undefined) return;
     this.renewedAt = undefined;
@@ -77,13 +80,21 @@ export class LeaderElection {
     while (!this.isStopped()) {
       await sleep(clock, RETRY_MS, signal);
       if (this.isStopped()) return;
-      await this.tryAcquireOrRenew();
-      if (this.isLeading()) continue;
+      // Not later than the fence falls, however long the API server takes to answer.
+      this.attempt = this.tryAcquireOrRenew();
+      await Promise.race([this.attempt, sleep(clock, this.remaining(), signal)]);
+      if (this.isStopped() || this.isLeading()) continue;
+      this.hasLost = true;
       metrics.leader.set({ name }, 0);
       log.error({ identity, lease: name }, "lost the Lease");
       callbacks.onStoppedLeading();
       return;
     }
+  }
+
+  /** Milliseconds until the fence falls by itself. */
+  private remaining(): number {
+    return (this.renewedAt ?? -Infinity) + RENEW_DEADLINE_MS - this.options.clock.monotonic();
   }
 
   private isStopped(): boolean {

@@ -10,6 +10,7 @@ export interface Resource {
 export const RESOURCES = {
   pods: { group: "", version: "v1", plural: "pods" },
   namespaces: { group: "", version: "v1", plural: "namespaces" },
+  configMaps: { group: "", version: "v1", plural: "configmaps" },
   nodes: { group: "", version: "v1", plural: "nodes" },
   jobs: { group: "batch", version: "v1", plural: "jobs" },
   leases: { group: "coordination.k8s.io", version: "v1", plural: "leases" },

@@ -2,6 +2,7 @@
 import type { Clock } from "./clock";
 import type { Logger } from "./log";
 import type { EngineMetrics, ReconcileOutcome } from "./metrics";
+import { ApiError } from "./result";
 import type { WorkQueue } from "./workqueue";
 
 /** What reconcile wants next: nothing, or to be called again after so many milliseconds even if nothing changes. */
@@ -51,6 +52,7 @@ async function reconcileOnce(key: string, options: WorkerOptions): Promise<Recon
     return "requeue_after";
   } catch (error) {
     metrics.reconcileErrors.inc({ controller });
+    if (!(error instanceof ApiError)) metrics.reconcilePanics.inc({ controller });
     queue.addRateLimited(key);
     // The first failure is often a conflict that the next attempt resolves by itself.
     const level = queue.failuresOf(key) > 1 ? "warn" : "info";

@@ -1,14 +1,20 @@
 /** One JSON text per value, and its hash: what makes two plans comparable. */
 import { createHash } from "node:crypto";
 
-/** JSON with sorted keys and without undefined fields. */
+/** JSON with sorted keys and without undefined fields. Half of a plan's cost: written for speed. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const fields = Object.entries(value)
-    .filter(([, field]) => field !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(",")}}`;
+  let json = "";
+  if (Array.isArray(value)) {
+    for (const item of value) json += `${json === "" ? "" : ","}${canonicalJson(item)}`;
+    return `[${json}]`;
+  }
+  const fields = value as Record<string, unknown>;
+  for (const key of Object.keys(fields).sort()) {
+    const field = fields[key];
+    if (field !== undefined) json += `${json === "" ? "" : ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
+  }
+  return `{${json}}`;
 }
 
 /** The first 32 hexadecimal digits of the SHA-256 of the canonical JSON. */

@@ -24,6 +24,7 @@ const REPEAT_MS = 600_000;
 /** Per object: so many at once, then one per refill. */
 const BURST = 20;
 const REFILL_MS = 60_000;
+const MAXIMUM_UNDER_WAY = 32;
 const MAXIMUM_OBJECTS = 5_000;
 const MAXIMUM_NOTE = 1024;
 
@@ -35,6 +36,7 @@ interface Budget {
 
 export class EventRecorder {
   private readonly budgets = new Map<string, Budget>();
+  private readonly underWay = new Set<Promise<void>>();
   private sequence = 0;
 
   constructor(private readonly options: EventRecorderOptions) {}
@@ -42,7 +44,8 @@ export class EventRecorder {
   /** Sends the Event without waiting; a failure is logged and costs nothing else. */
   record({ metadata }: TrafficControl, details: EventDetails): void {
     const { name = "", uid = "" } = metadata;
-    if (!this.isAllowed(uid, `${details.reason} ${details.note}`)) return;
+    // An Event is worth less than the writes that it would keep waiting.
+    if (this.underWay.size >= MAXIMUM_UNDER_WAY || !this.isAllowed(uid, `${details.reason} ${details.note}`)) return;
     const now = new Date(this.options.clock.now());
     this.sequence += 1;
     const namespace = "default";
@@ -65,10 +68,17 @@ export class EventRecorder {
         resourceVersion: metadata.resourceVersion,
       },
     };
-    void this.options.api.create({ resource: RESOURCES.events, namespace }, body).then((result) => {
+    const sending = this.options.api.create({ resource: RESOURCES.events, namespace }, body).then((result) => {
+      this.underWay.delete(sending);
       if (!result.ok)
         this.options.log.warn({ trafficControl: name, reason: details.reason, failure: result }, "Event not written");
     });
+    this.underWay.add(sending);
+  }
+
+  /** Resolves when what has been recorded is sent: before the process ends. */
+  async drain(): Promise<void> {
+    await Promise.all(this.underWay);
   }
 
   private isAllowed(uid: string, text: string): boolean {

@@ -1,36 +1,103 @@
 /**
- * trafficcontrol_selected_pods, _desired_nodes, _realized_nodes, _ready {name}: what each TrafficControl's status says. Only the leader
- * has them.
+ * What each TrafficControl's status says, and what its taps have carried, as metrics. Only the leader has them: two replicas would count
+ * everything twice. The label is the TrafficControl's name; its series go with it.
  */
-import { CONDITIONS, type TrafficControlStatus } from "../api";
-import type { EngineMetrics } from "../engine";
+import { CONDITIONS, type TrafficControl, type TrafficControlStatus } from "../api";
+import type { Clock, EngineMetrics } from "../engine";
+import type { PlanFacts } from "../planning";
+
+/** Packets and bytes of one TrafficControl on one node, as last seen. */
+interface Seen {
+  packets: number;
+  bytes: number;
+}
 
 export class ReportingMetrics {
-  private readonly selectedPods;
-  private readonly desiredNodes;
-  private readonly realizedNodes;
-  private readonly ready;
+  private readonly gauges;
+  private readonly traffic;
+  /** Monotonic time of the last moment in which every node was realized, by name. */
+  private readonly realizedAt = new Map<string, number>();
+  private readonly seen = new Map<string, Seen>();
+  private hasBaseline = false;
 
-  constructor(metrics: EngineMetrics) {
-    this.selectedPods = metrics.gauge("trafficcontrol_selected_pods", "Pods that a TrafficControl selects", ["name"]);
-    this.desiredNodes = metrics.gauge("trafficcontrol_desired_nodes", "Nodes where selected Pods run", ["name"]);
-    this.realizedNodes = metrics.gauge(
-      "trafficcontrol_realized_nodes",
-      "Nodes where all selected Pods are programmed",
-      ["name"],
-    );
-    this.ready = metrics.gauge("trafficcontrol_ready", "1 if the condition Ready is True", ["name"]);
+  constructor(
+    metrics: EngineMetrics,
+    private readonly clock: Clock,
+  ) {
+    const gauge = (name: string, help: string) => metrics.gauge(`trafficcontrol_${name}`, help, ["name"]);
+    const counter = (name: string, help: string) => metrics.counter(`trafficcontrol_${name}`, help, ["name"]);
+    this.gauges = {
+      selectedPods: gauge("selected_pods", "Pods that a TrafficControl selects"),
+      desiredNodes: gauge("desired_nodes", "Nodes where selected Pods run"),
+      realizedNodes: gauge("realized_nodes", "Nodes where all selected Pods are programmed"),
+      ready: gauge("ready", "1 if the condition Ready is True"),
+      sinceRealized: gauge(
+        "since_full_realization_seconds",
+        "Seconds since all nodes with selected Pods were realized; since the controller knows of it, if they never were",
+      ),
+    };
+    this.traffic = {
+      Mirror: {
+        packets: counter("mirrored_packets_total", "Packets copied, as the nodes have reported"),
+        bytes: counter("mirrored_bytes_total", "Bytes copied, as the nodes have reported"),
+      },
+      Redirect: {
+        packets: counter("redirected_packets_total", "Packets redirected, as the nodes have reported"),
+        bytes: counter("redirected_bytes_total", "Bytes redirected, as the nodes have reported"),
+      },
+    };
   }
 
   set(name: string, status: TrafficControlStatus): void {
     const isReady = status.conditions?.some(({ type, status: value }) => type === CONDITIONS.ready && value === "True");
-    this.selectedPods.set({ name }, status.selectedPods ?? 0);
-    this.desiredNodes.set({ name }, status.desiredNodes ?? 0);
-    this.realizedNodes.set({ name }, status.realizedNodes ?? 0);
-    this.ready.set({ name }, isReady === true ? 1 : 0);
+    const { selectedPods = 0, desiredNodes = 0, realizedNodes = 0 } = status;
+    this.gauges.selectedPods.set({ name }, selectedPods);
+    this.gauges.desiredNodes.set({ name }, desiredNodes);
+    this.gauges.realizedNodes.set({ name }, realizedNodes);
+    this.gauges.ready.set({ name }, isReady === true ? 1 : 0);
+    const isRealized = isReady === true && realizedNodes === desiredNodes;
+    // Infinity: it is realized still.
+    if (isRealized) this.realizedAt.set(name, Infinity);
+    else if ((this.realizedAt.get(name) ?? Infinity) === Infinity) this.realizedAt.set(name, this.clock.monotonic());
+    for (const { packets, bytes } of Object.values(this.traffic)) {
+      packets.inc({ name }, 0);
+      bytes.inc({ name }, 0);
+    }
   }
 
   forget(name: string): void {
-    for (const gauge of [this.selectedPods, this.desiredNodes, this.realizedNodes, this.ready]) gauge.remove({ name });
+    this.realizedAt.delete(name);
+    const traffic = Object.values(this.traffic).flatMap(({ packets, bytes }) => [packets, bytes]);
+    for (const metric of [...Object.values(this.gauges), ...traffic]) metric.remove({ name });
   }
+
+  /**
+   * To be called before the metrics are read. Nodes report totals, which begin anew with their rules; what is there when this process
+   * looks for the first time is not its own to count.
+   */
+  sample(plans: Iterable<PlanFacts>, trafficControls: { get(name: string): TrafficControl | undefined }): void {
+    const now = this.clock.monotonic();
+    for (const [name, at] of this.realizedAt)
+      this.gauges.sinceRealized.set({ name }, at === Infinity ? 0 : (now - at) / 1000);
+    const gone = new Set(this.seen.keys());
+    for (const { node, status } of plans) {
+      for (const { name, uid, packets = 0, bytes = 0 } of status.rules ?? []) {
+        const key = `${uid}/${node}`;
+        gone.delete(key);
+        const before = this.seen.get(key) ?? { packets: 0, bytes: 0 };
+        this.seen.set(key, { packets, bytes });
+        const trafficControl = trafficControls.get(name);
+        if (!this.hasBaseline || trafficControl?.metadata.uid !== uid) continue;
+        const counters = this.traffic[trafficControl.spec.action];
+        counters.packets.inc({ name }, growth(before.packets, packets));
+        counters.bytes.inc({ name }, growth(before.bytes, bytes));
+      }
+    }
+    for (const key of gone) this.seen.delete(key);
+    this.hasBaseline = true;
+  }
+}
+
+function growth(before: number, after: number): number {
+  return after >= before ? after - before : after;
 }

@@ -1,5 +1,5 @@
 /** Whether a TrafficControl selects a Pod: semantics "Selection", one function per sentence. */
-import { compileSelector, type LabelPredicate } from "./selector";
+import { compileSelector, type LabelPredicate, type Labels } from "./selector";
 import { isOperatorPod, type NamespaceFacts, type PodFacts, type SelectorFacts } from "./facts";
 
 /** A TrafficControl's selectors, compiled once. */
@@ -29,11 +29,16 @@ export function isSelectable(pod: PodFacts, operatorNamespaces: ReadonlySet<stri
   return pod.node !== "" && !pod.hostNetwork && !pod.finished && !isOperatorPod(pod, operatorNamespaces);
 }
 
+/** Whether the selectors match a Pod with these labels in this Namespace. */
+export function matchesLabels(matcher: Matcher, labels: Labels, namespace: NamespaceFacts): boolean {
+  if (matcher.selectsNothing) return false;
+  if (matcher.facts.action === "Redirect" && namespace.name === "kube-system" && !namespace.allowsRedirect)
+    return false;
+  return matcher.podSelector(labels) && matcher.namespaceSelector(namespace.labels);
+}
+
 /** "collector": the selectors match, but the Pod owns the address that the packets are sent to. */
 export function match(matcher: Matcher, pod: PodFacts, namespace: NamespaceFacts): Match {
-  if (matcher.selectsNothing) return "no";
-  if (!matcher.podSelector(pod.labels) || !matcher.namespaceSelector(namespace.labels)) return "no";
-  const { action, collectors } = matcher.facts;
-  if (action === "Redirect" && namespace.name === "kube-system" && !namespace.allowsRedirect) return "no";
-  return collectors.some((address) => pod.addresses.includes(address)) ? "collector" : "selected";
+  if (!matchesLabels(matcher, pod.labels, namespace)) return "no";
+  return matcher.facts.collectors.some((address) => pod.addresses.includes(address)) ? "collector" : "selected";
 }

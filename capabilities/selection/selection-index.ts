@@ -1,10 +1,14 @@
 /**
- * Which TrafficControls select which Pods, kept up to date event by event. A Pod event costs one match per TrafficControl, a Namespace
- * event one per Pod in it, a TrafficControl event one per Pod. What comes out is what has to be looked at again: dirty nodes, dirty
- * TrafficControls.
+ * Which TrafficControls select which Pods, kept up to date event by event. Pods that no selector can tell apart are one label item,
+ * TrafficControls with the same selectors one selector item; only pairs of items are matched, and only those that the labels do not
+ * refute at first sight. What comes out is what has to be looked at again: dirty nodes, dirty TrafficControls.
  */
-import { compileMatcher, isSelectable, match, type Matcher } from "./match";
+import { AddressOwners } from "./address-owners";
+import { Candidates } from "./candidates";
 import type { NamespaceFacts, PodFacts, SelectorFacts } from "./facts";
+import { LabelItems, type LabelItem, type PodEntry } from "./label-items";
+import { isSelectable, matchesLabels } from "./match";
+import { makeSelectorItem, selectorIdentity, type SelectorItem } from "./selector-item";
 
 /** A Pod of a node and the names of the TrafficControls that select it. */
 export interface SelectedPod {
@@ -26,100 +30,113 @@ export interface Dirty {
   trafficControls: Set<string>;
 }
 
-interface Entry {
-  pod: PodFacts;
-  selectedBy: Set<string>;
-  collectorOf: Set<string>;
+type Entry = PodEntry<SelectorItem>;
+type Item = LabelItem<SelectorItem>;
+
+interface Subscriber {
+  facts: SelectorFacts;
+  selector: SelectorItem;
 }
 
-interface Counts {
-  matcher: Matcher;
-  nodes: Map<string, number>;
-  pods: number;
-  collectors: Set<string>;
-}
-
-const NONE: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<never> = new Set<never>();
 
 export class SelectionIndex {
+  /** Pods that may be selected at all. */
   private readonly pods = new Map<string, Entry>();
-  private readonly podsOfNamespace = new Map<string, Set<string>>();
-  /** Only Pods that something selects. */
-  private readonly podsOfNode = new Map<string, Set<string>>();
+  private readonly podsOfNode = new Map<string, Set<Entry>>();
+  private readonly items = new LabelItems<SelectorItem>();
   private readonly namespaces = new Map<string, NamespaceFacts>();
-  private readonly trafficControls = new Map<string, Counts>();
+  private readonly trafficControls = new Map<string, Subscriber>();
+  private readonly selectors = new Map<string, SelectorItem>();
+  private readonly candidates = new Candidates<SelectorItem>();
+  private readonly owners = new AddressOwners<Entry>();
+  /** Names of the TrafficControls that send packets to an address. */
+  private readonly sendersTo = new Map<string, Set<string>>();
   private dirty: Dirty = { nodes: new Set(), trafficControls: new Set() };
 
   constructor(private readonly operatorNamespaces: ReadonlySet<string>) {}
 
   setPod(key: string, pod: PodFacts | undefined): void {
     const before = this.pods.get(key);
-    if (pod === undefined) {
-      if (before === undefined) return;
-      this.rematch(key, { ...before, pod: { ...before.pod, node: "" } });
-      this.pods.delete(key);
-      remove(this.podsOfNamespace, before.pod.namespace, key);
-      return;
-    }
-    const entry: Entry = {
-      pod,
-      selectedBy: before?.selectedBy ?? new Set(),
-      collectorOf: before?.collectorOf ?? new Set(),
-    };
-    add(this.podsOfNamespace, pod.namespace, key);
-    this.rematch(key, entry, before?.pod);
-    this.pods.set(key, entry);
+    const after = pod !== undefined && isSelectable(pod, this.operatorNamespaces) ? this.enter(key, pod) : undefined;
+    if (before !== undefined) this.leave(before, after !== undefined);
+    const hasStayed = before?.pod.node === after?.pod.node;
+    const isPlanned = (after?.item.selectors.size ?? 0) > 0;
+    if (before?.item !== after?.item || !hasStayed) this.recount(before, after, hasStayed);
+    if (before === undefined || after === undefined || !hasStayed) return;
+    if (isPlanned && JSON.stringify(planned(before.pod)) !== JSON.stringify(planned(after.pod)))
+      this.dirty.nodes.add(after.pod.node);
+    for (const address of new Set([...before.pod.addresses, ...after.pod.addresses]))
+      for (const name of this.sendersTo.get(address) ?? NONE)
+        if (after.item.selectors.has(this.trafficControls.get(name)!.selector)) this.dirty.trafficControls.add(name);
   }
 
   setNamespace(name: string, namespace: NamespaceFacts | undefined): void {
     if (namespace === undefined) this.namespaces.delete(name);
     else this.namespaces.set(name, namespace);
-    for (const key of this.podsOfNamespace.get(name) ?? NONE) {
-      const entry = this.pods.get(key);
-      if (entry !== undefined) this.rematch(key, entry, entry.pod);
-    }
+    for (const item of this.items.inNamespace(name)) this.rematch(item);
   }
 
   /** To be called when anything in the TrafficControl's spec has changed: its nodes become dirty even if it selects the same Pods. */
   setTrafficControl(name: string, facts: SelectorFacts | undefined): void {
-    const before = this.trafficControls.get(name);
     this.touch(name);
-    if (facts === undefined) {
-      if (before === undefined) return;
-      for (const key of this.matchedPods(before, name)) this.settle(key, name, "no");
-      this.trafficControls.delete(name);
-      return;
+    const before = this.trafficControls.get(name);
+    const selector = facts && this.selectorFor(facts);
+    for (const address of before?.facts.collectors ?? []) {
+      const senders = this.sendersTo.get(address);
+      if (senders?.delete(name) === true && senders.size === 0) this.sendersTo.delete(address);
     }
-    if (before !== undefined && JSON.stringify(before.matcher.facts) === JSON.stringify(facts)) return;
-    const matcher = compileMatcher(facts);
-    if (before === undefined)
-      this.trafficControls.set(name, { matcher, nodes: new Map(), pods: 0, collectors: new Set() });
-    else before.matcher = matcher;
-    for (const key of this.pods.keys()) this.settle(key, name, this.judge(matcher, this.pods.get(key)!.pod));
+    if (facts === undefined || selector === undefined) this.trafficControls.delete(name);
+    else {
+      for (const address of facts.collectors) setOf(this.sendersTo, address).add(name);
+      selector.trafficControls.add(name);
+      this.trafficControls.set(name, { facts, selector });
+    }
+    if (before !== undefined && before.selector !== selector) {
+      before.selector.trafficControls.delete(name);
+      if (before.selector.trafficControls.size === 0) this.retire(before.selector);
+    }
+    this.touch(name);
   }
 
   /** Makes the TrafficControl and its nodes dirty: something else about it has changed. */
   touch(name: string): void {
-    for (const node of this.trafficControls.get(name)?.nodes.keys() ?? []) this.dirty.nodes.add(node);
+    for (const node of this.trafficControls.get(name)?.selector.nodes.keys() ?? []) this.dirty.nodes.add(node);
     this.dirty.trafficControls.add(name);
   }
 
   selectedOn(node: string): SelectedPod[] {
-    return [...(this.podsOfNode.get(node) ?? NONE)].map((key) => {
-      const { pod, selectedBy } = this.pods.get(key)!;
-      return { pod, trafficControls: selectedBy };
-    });
+    // Pods of one item are selected by the same, unless they own addresses that something is sent to.
+    const namesOf = new Map<Item, ReadonlySet<string>>();
+    const selected: SelectedPod[] = [];
+    for (const { pod, item } of this.podsOfNode.get(node) ?? NONE) {
+      if (item.selectors.size === 0) continue;
+      let names = namesOf.get(item);
+      if (names === undefined) {
+        names = new Set([...item.selectors].flatMap((selector) => [...selector.trafficControls]));
+        namesOf.set(item, names);
+      }
+      const trafficControls = this.withoutSenders(names, pod);
+      if (trafficControls.size > 0) selected.push({ pod, trafficControls });
+    }
+    return selected;
   }
 
   selectionOf(trafficControl: string): Selection {
-    const counts = this.trafficControls.get(trafficControl);
-    if (counts === undefined) return { nodes: new Map(), pods: 0, collectors: [] };
-    return { nodes: counts.nodes, pods: counts.pods, collectors: [...counts.collectors].sort() };
+    const subscriber = this.trafficControls.get(trafficControl);
+    if (subscriber === undefined) return { nodes: new Map(), pods: 0, collectors: [] };
+    const { facts, selector } = subscriber;
+    const owners = new Set(facts.collectors.flatMap((address) => this.owners.of(address)));
+    const collectors = [...owners].filter(({ item }) => item.selectors.has(selector));
+    if (collectors.length === 0) return { nodes: selector.nodes, pods: selector.pods, collectors: [] };
+    const nodes = new Map(selector.nodes);
+    for (const { pod } of collectors) step(nodes, pod.node, -1);
+    return { nodes, pods: selector.pods - collectors.length, collectors: collectors.map(({ key }) => key).sort() };
   }
 
   /** Nodes where something is selected. */
-  nodes(): IterableIterator<string> {
-    return this.podsOfNode.keys();
+  nodes(): string[] {
+    return [...this.podsOfNode.keys()].filter((node) => this.selectedOn(node).length > 0);
   }
 
   /** What has changed since the last call. */
@@ -129,53 +146,103 @@ export class SelectionIndex {
     return dirty;
   }
 
-  private judge(matcher: Matcher, pod: PodFacts): "selected" | "collector" | "no" {
-    if (!isSelectable(pod, this.operatorNamespaces)) return "no";
-    // Namespaces are replicated independently of Pods: until this one's labels are known, nothing in it is tapped.
-    const namespace = this.namespaces.get(pod.namespace);
-    return namespace === undefined ? "no" : match(matcher, pod, namespace);
-  }
-
-  /** Matches one Pod against every TrafficControl. `before` is what the counts were made from. */
-  private rematch(key: string, entry: Entry, before: PodFacts = entry.pod): void {
-    const known = this.pods.get(key);
-    const moved = known !== undefined && known.pod.node !== entry.pod.node;
-    if (moved) {
-      // Counted under the old node: taken out there before it is counted anew.
-      for (const name of [...known.selectedBy]) this.settle(key, name, "no");
-    }
+  /** Files the Pod; its former entry, if there is one, has not left yet. */
+  private enter(key: string, pod: PodFacts): Entry {
+    const { item, isNew } = this.items.itemFor(pod);
+    if (isNew) for (const selector of this.matching(item)) item.selectors.add(selector);
+    const entry: Entry = { key, pod, item };
+    item.pods.add(entry);
     this.pods.set(key, entry);
-    const isPlanned = entry.selectedBy.size > 0;
-    for (const [name, { matcher }] of this.trafficControls) this.settle(key, name, this.judge(matcher, entry.pod));
-    if (isPlanned && JSON.stringify(planned(before)) !== JSON.stringify(planned(entry.pod)))
-      this.dirty.nodes.add(entry.pod.node);
+    setOf(this.podsOfNode, pod.node).add(entry);
+    for (const address of pod.addresses) this.owners.add(address, entry);
+    return entry;
   }
 
-  /** Records that the TrafficControl now matches the Pod like this. */
-  private settle(key: string, name: string, outcome: "selected" | "collector" | "no"): void {
-    const entry = this.pods.get(key);
-    const counts = this.trafficControls.get(name);
-    if (entry === undefined || counts === undefined) return;
-    const { node } = entry.pod;
-    if (toggle(entry.collectorOf, name, outcome === "collector")) {
-      toggle(counts.collectors, key, outcome === "collector");
-      this.dirty.trafficControls.add(name);
+  private leave(entry: Entry, isReplaced: boolean): void {
+    const { key, pod } = entry;
+    this.items.leave(entry);
+    if (!isReplaced) this.pods.delete(key);
+    const neighbours = this.podsOfNode.get(pod.node);
+    if (neighbours?.delete(entry) === true && neighbours.size === 0) this.podsOfNode.delete(pod.node);
+    for (const address of pod.addresses) this.owners.remove(address, entry);
+  }
+
+  private selectorFor(facts: SelectorFacts): SelectorItem {
+    const known = this.selectors.get(selectorIdentity(facts));
+    if (known !== undefined) return known;
+    const selector = makeSelectorItem(facts);
+    this.selectors.set(selector.identity, selector);
+    this.items.mention(selector.podKeys, 1);
+    this.candidates.add(selector, selector.restrictions);
+    for (const item of this.items.fewest(selector.restrictions)) {
+      const namespace = this.namespaces.get(item.namespace);
+      if (namespace !== undefined && matchesLabels(selector.matcher, item.labels, namespace)) this.link(item, selector);
     }
-    const isSelected = outcome === "selected";
-    if (!toggle(entry.selectedBy, name, isSelected)) return;
-    const count = (counts.nodes.get(node) ?? 0) + (isSelected ? 1 : -1);
-    if (count > 0) counts.nodes.set(node, count);
-    else counts.nodes.delete(node);
-    counts.pods += isSelected ? 1 : -1;
-    if (entry.selectedBy.size > 0) add(this.podsOfNode, node, key);
-    else remove(this.podsOfNode, node, key);
-    this.dirty.nodes.add(node);
-    this.dirty.trafficControls.add(name);
+    return selector;
   }
 
-  private matchedPods(counts: Counts, name: string): string[] {
-    const keys = [...counts.nodes.keys()].flatMap((node) => [...(this.podsOfNode.get(node) ?? NONE)]);
-    return [...keys.filter((key) => this.pods.get(key)?.selectedBy.has(name)), ...counts.collectors];
+  private retire(selector: SelectorItem): void {
+    for (const item of this.items.fewest(selector.restrictions)) item.selectors.delete(selector);
+    this.candidates.remove(selector);
+    this.selectors.delete(selector.identity);
+    this.items.mention(selector.podKeys, -1);
+  }
+
+  private rematch(item: Item): void {
+    const matching = new Set(this.matching(item));
+    for (const selector of [...item.selectors]) if (!matching.has(selector)) this.unlink(item, selector);
+    for (const selector of matching) if (!item.selectors.has(selector)) this.link(item, selector);
+  }
+
+  private matching(item: Item): SelectorItem[] {
+    // Namespaces are replicated independently of Pods: until this one's labels are known, nothing in it is tapped.
+    const namespace = this.namespaces.get(item.namespace);
+    const matching: SelectorItem[] = [];
+    if (namespace === undefined) return matching;
+    this.candidates.each(item.labels, namespace.labels, (selector) => {
+      if (matchesLabels(selector.matcher, item.labels, namespace)) matching.push(selector);
+    });
+    return matching;
+  }
+
+  private link(item: Item, selector: SelectorItem): void {
+    item.selectors.add(selector);
+    for (const { pod } of item.pods) this.count(selector, pod.node, 1);
+    this.mark(selector);
+  }
+
+  private unlink(item: Item, selector: SelectorItem): void {
+    item.selectors.delete(selector);
+    for (const { pod } of item.pods) this.count(selector, pod.node, -1);
+    this.mark(selector);
+  }
+
+  /** After a Pod has come, gone or changed its item or node. */
+  private recount(before: Entry | undefined, after: Entry | undefined, hasStayed: boolean): void {
+    const [old, young]: ReadonlySet<SelectorItem>[] = [before?.item.selectors ?? NONE, after?.item.selectors ?? NONE];
+    const change = (selector: SelectorItem, node: string, by: 1 | -1): void => {
+      this.count(selector, node, by);
+      this.mark(selector);
+    };
+    for (const selector of old!) if (!hasStayed || !young!.has(selector)) change(selector, before!.pod.node, -1);
+    for (const selector of young!) if (!hasStayed || !old!.has(selector)) change(selector, after!.pod.node, 1);
+  }
+
+  private count(selector: SelectorItem, node: string, by: 1 | -1): void {
+    selector.pods += by;
+    step(selector.nodes, node, by);
+    this.dirty.nodes.add(node);
+  }
+
+  private mark(selector: SelectorItem): void {
+    for (const name of selector.trafficControls) this.dirty.trafficControls.add(name);
+  }
+
+  /** The names without the TrafficControls whose packets the Pod receives. */
+  private withoutSenders(names: ReadonlySet<string>, { addresses }: PodFacts): ReadonlySet<string> {
+    const senders = addresses.flatMap((address) => [...(this.sendersTo.get(address) ?? NONE)]);
+    if (!senders.some((name) => names.has(name))) return names;
+    return new Set([...names].filter((name) => !senders.includes(name)));
   }
 }
 
@@ -184,21 +251,14 @@ function planned({ uid, addresses, interfaces, macs }: PodFacts): unknown {
   return { uid, addresses, interfaces, macs };
 }
 
-/** Puts the value in or takes it out; whether that changed anything. */
-function toggle(set: Set<string>, value: string, wanted: boolean): boolean {
-  if (set.has(value) === wanted) return false;
-  if (wanted) set.add(value);
-  else set.delete(value);
-  return true;
+function step(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
 }
 
-function add(map: Map<string, Set<string>>, key: string, value: string): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([value]));
-  else set.add(value);
-}
-
-function remove(map: Map<string, Set<string>>, key: string, value: string): void {
-  const set = map.get(key);
-  if (set?.delete(value) === true && set.size === 0) map.delete(key);
+function setOf<V>(map: Map<string, Set<V>>, key: string): Set<V> {
+  let set = map.get(key);
+  if (set === undefined) map.set(key, (set = new Set()));
+  return set;
 }

@@ -7,7 +7,7 @@ import { run } from "./child";
 export type Preparation = (suite: SuiteName) => Promise<void>;
 
 const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
-  lab: ["cluster", "capture"],
+  lab: ["cluster", "capture", "metrics"],
   kernel: ["kernel"],
   e2e: ["cluster", "image", "capture"],
 };

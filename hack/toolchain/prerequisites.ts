@@ -11,7 +11,7 @@ import type { Progress } from "./cache";
 import { goProblem } from "./go";
 
 /** What somebody is about to do. */
-export type Purpose = "cluster" | "image" | "capture" | "kernel";
+export type Purpose = "cluster" | "image" | "capture" | "kernel" | "metrics";
 
 interface Requirement {
   /** A command on PATH, or absolute paths of which one has to exist. */
@@ -54,6 +54,7 @@ const REQUIREMENTS: Requirement[] = [
   requirement("capture", "tshark", "tshark"),
   requirement("capture", "tcpdump", "tcpdump"),
   requirement("capture", "ping", "iputils-ping"),
+  requirement("metrics", "promtool", "prometheus"),
 ];
 
 /** Where the CNI project's own plugins are installed. */

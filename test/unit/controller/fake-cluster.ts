@@ -10,7 +10,13 @@ import {
   type TrafficControlSpec,
 } from "../../../capabilities/api";
 import { startController, type Controller } from "../../../capabilities/controller";
-import { RESOURCES, type Environment, type KubernetesApi, type Resource } from "../../../capabilities/engine";
+import {
+  RESOURCES,
+  type Environment,
+  type KubernetesApi,
+  type ObjectPath,
+  type Resource,
+} from "../../../capabilities/engine";
 import { FakeApiServer, type FakeObject } from "../engine/fake-api-server";
 import { VirtualClock } from "../engine/virtual-clock";
 
@@ -23,6 +29,9 @@ const ENVIRONMENT: Environment = {
   nodesNamespace: "nodes",
   programmerImage: "image:1",
   lingerSeconds: 5,
+  programmerMode: "resident",
+  jobsInFlight: 50,
+  jobsPerSecond: 10,
   metricsPort: 0,
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
@@ -35,25 +44,45 @@ export interface Behaviour {
   silent: Set<string>;
   /** Nodes whose programmer ends at once with this exit code. */
   crashing: Map<string, number>;
+  /** Nodes whose programmer's Pod never gets a place. */
+  unschedulable: Set<string>;
 }
 
 export class FakeCluster {
   readonly clock = new VirtualClock();
   readonly server = new FakeApiServer(() => this.clock.now());
-  readonly behaviour: Behaviour = { silent: new Set(), crashing: new Map() };
+  readonly behaviour: Behaviour = { silent: new Set(), crashing: new Map(), unschedulable: new Set() };
   /** The most Jobs that one node has had at a time, and Pods of programmers that ran at a time. */
   mostProgrammers = 0;
   readonly jobsCreated: string[] = [];
+  /** The most Jobs at a time whose Pod does not run yet. */
+  mostStarting = 0;
+  /** Nothing happens in the cluster but by tickOnce(): for tests that let hours pass. */
+  isAsleep = false;
+  private readonly applied = new Map<string, string[]>();
+  private readonly controllers: Controller[] = [];
   private readonly emptySince = new Map<string, number>();
   private readonly seenJobs = new Set<string>();
 
-  constructor() {
+  constructor(private readonly environment: Partial<Environment> = {}) {
     this.tick();
   }
 
-  addNode(name: string, ready = true, uid = `uid-${name}`): void {
+  addNode(name: string, ready = true, uid = `uid-${name}`, bootID?: string): void {
     const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
-    this.server.put(at(RESOURCES.nodes, name), { metadata: { uid }, status: { conditions } });
+    this.server.put(at(RESOURCES.nodes, name), { metadata: { uid }, status: { conditions, nodeInfo: { bootID } } });
+  }
+
+  /** An event of the node that the controller looks at. */
+  touchNode(name: string): void {
+    const node = this.server.get(at(RESOURCES.nodes, name))!;
+    this.server.put(at(RESOURCES.nodes, name), { status: { ...node.status, conditions: [] } });
+    this.server.put(at(RESOURCES.nodes, name), { status: node.status });
+  }
+
+  /** Names of what the node taps for, in oneShot mode. */
+  inForce(node: string): string[] | undefined {
+    return this.applied.get(node);
   }
 
   addPod(name: string, node: string, labels: Record<string, string> = { app: "web" }, namespace = "default"): void {
@@ -87,18 +116,27 @@ export class FakeCluster {
   }
 
   /** A controller process; `kill` makes it deaf and dumb in the middle of whatever it does. */
-  async start(podName = "controller"): Promise<{ controller: Controller; kill: () => void; isLost: () => boolean }> {
+  async start(
+    podName = "controller",
+    changes: Partial<Environment> = {},
+  ): Promise<{ controller: Controller; kill: () => void; isLost: () => boolean }> {
     let isDead = false;
     let isLost = false;
     const controller = await startController(
-      { ...ENVIRONMENT, podName },
+      { ...ENVIRONMENT, ...this.environment, ...changes, podName },
       {
         clock: this.clock,
         onLost: () => (isLost = true),
         connect: (_metrics, mayWrite) => mortal(this.server.client(mayWrite), () => isDead),
       },
     );
+    this.controllers.push(controller);
     return { controller, kill: () => (isDead = true), isLost: () => isLost };
+  }
+
+  /** The one that was started last. */
+  lastController(): Controller {
+    return this.controllers.at(-1)!;
   }
 
   plan(node: string): (NodeTrafficPlan & FakeObject) | undefined {
@@ -163,19 +201,39 @@ export class FakeCluster {
 
   private tick(): void {
     this.clock.after(TICK_MS, () => {
-      for (const job of this.jobs()) this.runJob(job);
-      for (const pod of this.server.all({ resource: RESOURCES.pods, namespace: ENVIRONMENT.nodesNamespace })) {
-        const owner = {
-          ...at(RESOURCES.jobs, pod.metadata.labels?.["job-name"] ?? ""),
-          namespace: ENVIRONMENT.nodesNamespace,
-        };
-        // The garbage collector.
-        if (this.server.get(owner)?.metadata.uid !== pod.metadata.labels?.["job-uid"])
-          this.server.remove({ ...at(RESOURCES.pods, pod.metadata.name), namespace: ENVIRONMENT.nodesNamespace });
-      }
-      this.countProgrammers();
+      if (this.isAsleep) return;
+      this.step();
       this.tick();
     });
+  }
+
+  /** What happens in a fifth of a second, if nothing happens by itself. */
+  async tickOnce(): Promise<void> {
+    await this.clock.advance(TICK_MS);
+    this.step();
+    await this.clock.advance(0);
+  }
+
+  private step(): void {
+    for (const job of this.jobs()) this.runJob(job);
+    for (const pod of this.server.all({ resource: RESOURCES.pods, namespace: ENVIRONMENT.nodesNamespace })) {
+      const owner = {
+        ...at(RESOURCES.jobs, pod.metadata.labels?.["job-name"] ?? ""),
+        namespace: ENVIRONMENT.nodesNamespace,
+      };
+      // The garbage collector.
+      if (this.server.get(owner)?.metadata.uid !== pod.metadata.labels?.["job-uid"])
+        this.server.remove({ ...at(RESOURCES.pods, pod.metadata.name), namespace: ENVIRONMENT.nodesNamespace });
+    }
+    for (const { metadata } of this.server.all({
+      resource: RESOURCES.configMaps,
+      namespace: ENVIRONMENT.nodesNamespace,
+    })) {
+      const [owner] = metadata["ownerReferences"] as { name: string; uid: string }[];
+      if (this.plan(owner!.name)?.metadata.uid !== owner!.uid)
+        this.server.remove({ ...at(RESOURCES.configMaps, metadata.name), namespace: ENVIRONMENT.nodesNamespace });
+    }
+    this.countProgrammers();
   }
 
   private countProgrammers(): void {
@@ -186,6 +244,8 @@ export class FakeCluster {
     })) {
       if (status?.["phase"] === "Running") perNode.set(spec?.["nodeName"], (perNode.get(spec?.["nodeName"]) ?? 0) + 1);
     }
+    const starting = this.jobs().filter(({ status }) => status === undefined).length;
+    this.mostStarting = Math.max(this.mostStarting, starting);
     this.mostProgrammers = Math.max(this.mostProgrammers, ...perNode.values());
   }
 
@@ -199,7 +259,8 @@ export class FakeCluster {
     }
     const podPath = { ...at(RESOURCES.pods, `${name}-pod`), namespace };
     const isOld = this.clock.now() - Date.parse(job.metadata.creationTimestamp) >= POD_START_MS;
-    const isFinished = job.status !== undefined;
+    const isFinished = job.status?.["conditions"] !== undefined;
+    if (this.behaviour.unschedulable.has(node)) return;
     if (!isOld || isFinished || this.server.get(at(RESOURCES.nodes, node)) === undefined) return;
     const labels = { ...job.metadata.labels, "job-name": name, "job-uid": uid };
     const existing = this.server.get(podPath);
@@ -214,12 +275,37 @@ export class FakeCluster {
       });
       this.server.put(
         { ...at(RESOURCES.jobs, name), namespace },
-        { status: { conditions: [{ type: "Failed", status: "True" }] } },
+        { status: { failed: 1, conditions: [{ type: "Failed", status: "True" }] } },
       );
       return;
     }
+    if (job.metadata.annotations?.["ovs-traffic-control.dev/plan-hash"] !== undefined) {
+      this.applyOnce(node, job, podPath, labels);
+      return;
+    }
+    if (job.status === undefined) this.server.put({ ...at(RESOURCES.jobs, name), namespace }, { status: { ready: 1 } });
     this.server.put(podPath, { metadata: { labels }, spec: { nodeName: node }, status: { phase: "Running" } });
     if (!this.behaviour.silent.has(node)) this.program(node, { ...at(RESOURCES.jobs, name), namespace });
+  }
+
+  /** A oneShot programmer: reads its file, acts, ends. Running for one tick, so that it is seen. */
+  private applyOnce(node: string, job: FakeObject, pod: ObjectPath & { name: string }, labels: object): void {
+    const path = { ...at(RESOURCES.jobs, job.metadata.name), namespace: ENVIRONMENT.nodesNamespace };
+    const running = { metadata: { labels }, spec: { nodeName: node } };
+    if (job.status === undefined) {
+      this.server.put(pod, { ...running, status: { phase: "Running" } });
+      this.server.put(path, { status: { ready: 1 } });
+      return;
+    }
+    if (this.behaviour.silent.has(node)) return;
+    const file = this.server.get({ ...path, resource: RESOURCES.configMaps })?.["data"] as { "plan.json": string };
+    const { spec } = JSON.parse(file["plan.json"]) as NodeTrafficPlan;
+    this.applied.set(
+      node,
+      spec.rules.map(({ name }) => name),
+    );
+    this.server.put(pod, { ...running, status: { phase: "Succeeded" } });
+    this.server.put(path, { status: { succeeded: 1, conditions: [{ type: "Complete", status: "True" }] } });
   }
 
   private program(node: string, job: { resource: Resource; name: string; namespace: string }): void {

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { decideJob, type JobDecision, type JobFacts, type JobSituation } from "../../../capabilities/delivery";
 
-const JOB: JobFacts = { name: "j", node: "n", uid: "u", templateHash: "now", deleting: false, state: "active" };
+const JOB: JobFacts = {
+  name: "j",
+  node: "n",
+  uid: "u",
+  templateHash: "now",
+  createdAt: "2026-01-01T00:00:00Z",
+  started: true,
+  deleting: false,
+  state: "active",
+};
 const ready = { ready: true };
 
 const CASES: [
@@ -19,7 +28,7 @@ const CASES: [
   [
     "a Job with an old template is replaced, and its Pod waited for",
     { job: { ...JOB, templateHash: "old" } },
-    "Foreground",
+    "replace",
   ],
   [
     "a lingering Job with an old template ends by itself",
@@ -31,6 +40,9 @@ const CASES: [
     { job: { ...JOB, templateHash: "old" }, node: { ready: false } },
     "none",
   ],
+  ["a Job that has come of age is replaced", { job: JOB, isOld: true }, "replace"],
+  ["a lingering Job that has come of age ends by itself", { job: JOB, isOld: true, wanted: false }, "none"],
+  ["on a node that does not answer a Job grows older", { job: JOB, isOld: true, node: { ready: false } }, "none"],
   ["a Job that has failed is deleted, to be made anew", { job: { ...JOB, state: "failed" } }, "Background"],
   ["a Job that has succeeded is deleted", { job: { ...JOB, state: "succeeded" }, wanted: false }, "Background"],
   [
@@ -51,6 +63,7 @@ describe("decideJob", () => {
         wanted: true,
         job: undefined,
         templateHash: "now",
+        isOld: false,
         backoffMilliseconds: 0,
         ...situation,
       });
@@ -64,6 +77,7 @@ describe("decideJob", () => {
       wanted: true,
       job: undefined,
       templateHash: "",
+      isOld: false,
       backoffMilliseconds: 700,
     });
     assert.deepEqual(decision, { action: "wait", milliseconds: 700 });

@@ -7,6 +7,7 @@ const SETTINGS: JobSettings = {
   nodesNamespace: "nodes",
   programmerImage: "image:1",
   lingerSeconds: 300,
+  programmerMode: "resident",
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
 };

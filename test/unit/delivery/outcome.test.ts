@@ -18,6 +18,8 @@ const FAILED: JobFacts = {
   node: "n",
   uid: "u",
   templateHash: "",
+  createdAt: "",
+  started: true,
   deleting: false,
   state: "failed",
   message: "BackoffLimitExceeded",
@@ -32,7 +34,7 @@ describe("outcomeOf", () => {
   for (const [what, job, pod, result, reason] of [
     ["success", { ...FAILED, state: "succeeded" }, undefined, "done", REASONS.programmerFailed],
     ["exit code 64", FAILED, exited(EXIT.badPlan), "badPlan", REASONS.programmerFailed],
-    ["exit code 65", FAILED, exited(EXIT.podsPending), "podsPending", REASONS.programmerFailed],
+    ["exit code 65", FAILED, exited(EXIT.podsPending), "podsPending", REASONS.podsPending],
     ["exit code 69", FAILED, exited(EXIT.ovsUnreachable), "ovsUnreachable", REASONS.ovsUnreachable],
     ["exit code 70", FAILED, exited(EXIT.bug), "bug", REASONS.programmerFailed],
     ["exit code 77", FAILED, exited(EXIT.superseded), "superseded", REASONS.programmerFailed],
@@ -49,6 +51,18 @@ describe("outcomeOf", () => {
   it("says what the process died of: the last line of its log", () => {
     const { message } = outcomeOf(FAILED, exited(69, "starting\n/run/openvswitch/db.sock: no such file\n"));
     assert.equal(message, "Open vSwitch does not answer on the node: /run/openvswitch/db.sock: no such file");
+  });
+});
+
+describe("the programmer's last words", () => {
+  it("are read from its JSON, problems before anything else", () => {
+    const line = { message: "nothing to change: 1 of 2 Pods", problems: ["no port", "no route"] };
+    const { message } = outcomeOf(FAILED, exited(65, `{"message":"before"}\n${JSON.stringify(line)}\n`));
+    assert.equal(message, "The node programmer ended with Pods pending: no port; no route");
+  });
+
+  it("are the message if there are no problems", () => {
+    assert.match(outcomeOf(FAILED, exited(70, '{"level":"error","message":"a bug: x"}')).message, /crashed: a bug: x$/);
   });
 });
 

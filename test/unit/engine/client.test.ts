@@ -3,7 +3,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { Connection, EngineMetrics, KubernetesClient, pathOf, RESOURCES } from "../../../capabilities/engine";
-import { LineSplitter } from "../../../capabilities/engine/client";
+import { LineSplitter, type ClientOptions } from "../../../capabilities/engine/client";
 
 const JOB = { resource: RESOURCES.jobs, namespace: "n", name: "j" };
 
@@ -11,7 +11,7 @@ const JOB = { resource: RESOURCES.jobs, namespace: "n", name: "j" };
 async function withServer(
   answer: (request: http.IncomingMessage, body: string, response: http.ServerResponse) => void,
   act: (client: KubernetesClient, seen: { url: string; type: string; body: string }[]) => Promise<void>,
-  mayWrite?: () => boolean,
+  options: Pick<ClientOptions, "mayWrite" | "writeTimeoutMilliseconds"> = {},
 ): Promise<{ connections: number }> {
   const seen: { url: string; type: string; body: string }[] = [];
   let connections = 0;
@@ -37,7 +37,7 @@ async function withServer(
   );
   const connection = new Connection(config);
   try {
-    await act(new KubernetesClient({ connection, metrics: new EngineMetrics(), mayWrite }), seen);
+    await act(new KubernetesClient({ connection, metrics: new EngineMetrics(), ...options }), seen);
   } finally {
     connection.close();
     server.closeAllConnections();
@@ -121,7 +121,46 @@ describe("KubernetesClient", () => {
           ["GET"],
         );
       },
-      () => false,
+      { mayWrite: () => false },
+    );
+  });
+
+  it("never sends a write that has waited too long for a free connection: somebody else may lead by then", async () => {
+    const held: http.ServerResponse[] = [];
+    await withServer(
+      (_request, _body, response) => held.push(response),
+      async (client, seen) => {
+        const reads = Array.from({ length: 64 }, () => client.get(JOB));
+        while (held.length < 64) await new Promise((resolve) => setTimeout(resolve, 1));
+        const result = await client.apply(JOB, {});
+        assert.deepEqual(
+          [!result.ok && result.reason, !result.ok && result.message],
+          ["NoAnswer", "no answer within 50 ms"],
+        );
+        for (const response of held.splice(0)) json(response, 200, {});
+        await Promise.all(reads);
+        const after = client.get(JOB);
+        while (held.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        json(held[0]!, 200, {});
+        await after;
+        assert.deepEqual([...new Set(seen.map(({ url }) => url.split(" ")[0]))], ["GET"]);
+      },
+      { writeTimeoutMilliseconds: 50 },
+    );
+  });
+
+  it("gives up a write whose answer comes in drops", async () => {
+    await withServer(
+      (_request, _body, response) => {
+        response.writeHead(200);
+        const drops = setInterval(() => response.write(" "), 10);
+        response.on("close", () => clearInterval(drops));
+      },
+      async (client) => {
+        const result = await client.apply(JOB, {});
+        assert.equal(!result.ok && result.code, 0);
+      },
+      { writeTimeoutMilliseconds: 100 },
     );
   });
 

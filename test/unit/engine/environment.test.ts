@@ -10,6 +10,9 @@ describe("readEnvironment", () => {
       nodesNamespace: "ovs-traffic-control-nodes",
       programmerImage: "image:1",
       lingerSeconds: 300,
+      programmerMode: "resident",
+      jobsInFlight: 50,
+      jobsPerSecond: 10,
       metricsPort: 8080,
       ovsRunDirectory: "/run/openvswitch",
       netnsDirectory: "/run/netns",
@@ -18,11 +21,11 @@ describe("readEnvironment", () => {
   });
 
   it("names every mistake at once", () => {
-    const variables = { LINGER_SECONDS: "soon", METRICS_PORT: "70000", OVS_RUNDIR: "run" };
+    const variables = { PROGRAMMER_MODE: "daemon", JOBS_PER_SECOND: "0", LINGER_SECONDS: "soon", METRICS_PORT: "70000", OVS_RUNDIR: "run" };
     assert.throws(
       () => readEnvironment(variables),
       (error: Error) =>
-        ["PROGRAMMER_IMAGE", 'LINGER_SECONDS="soon"', 'METRICS_PORT="70000"', 'OVS_RUNDIR="run"'].every((part) =>
+        ["PROGRAMMER_IMAGE", 'PROGRAMMER_MODE="daemon"', "JOBS_PER_SECOND=0", 'LINGER_SECONDS="soon"', 'METRICS_PORT="70000"', 'OVS_RUNDIR="run"'].every((part) =>
           error.message.includes(part),
         ),
     );

@@ -29,6 +29,7 @@ export interface FakeObject {
     finalizers?: string[];
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
+    [field: string]: unknown;
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
@@ -55,6 +56,10 @@ export class FakeApiServer {
   readonly writes: Write[] = [];
   /** Asked before each write. */
   fault: (write: Write) => Fault | undefined = () => undefined;
+  /** A connection that has died without a word: no watch gets an event. */
+  mute = false;
+  /** What a watcher gets instead of an event: nothing (dropped), several (duplicated), others (held back, reordered). */
+  disturb: ((line: string, collection: string) => string[]) | undefined;
   private readonly objects = new Map<string, FakeObject>();
   private readonly log: { version: number; collection: string; type: string; object: FakeObject }[] = [];
   private readonly watchers = new Set<Watcher>();
@@ -236,9 +241,11 @@ export class FakeApiServer {
     if (!inCollection) return;
     const isSelected = matches(event.object, watcher.query);
     const type = isSelected ? event.type : "DELETED";
+    if (this.mute) return;
     const line = JSON.stringify({ type, object: event.object });
+    const lines = this.disturb === undefined ? [line] : this.disturb(line, watcher.collection);
     setImmediate(() => {
-      if (this.watchers.has(watcher)) watcher.send(line);
+      for (const each of lines) if (this.watchers.has(watcher)) watcher.send(each);
     });
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EngineMetrics, LeaderElection, logger, RESOURCES } from "../../../capabilities/engine";
+import { EngineMetrics, LeaderElection, logger, RESOURCES, type KubernetesApi } from "../../../capabilities/engine";
 import { FakeApiServer } from "./fake-api-server";
 import { VirtualClock } from "./virtual-clock";
 
@@ -13,21 +13,16 @@ interface Candidate {
 function setUp(): { server: FakeApiServer; clock: VirtualClock; candidate: (identity: string) => Candidate } {
   const clock = new VirtualClock();
   const server = new FakeApiServer(() => clock.now());
-  const candidate = (identity: string): Candidate => {
-    const events: string[] = [];
-    const election = new LeaderElection({
-      api: server.client(),
-      namespace: LEASE.namespace,
-      name: LEASE.name,
-      identity,
-      clock,
-      metrics: new EngineMetrics(),
-      log: logger("test"),
-    });
-    election.start({ onStartedLeading: () => events.push("won"), onStoppedLeading: () => events.push("lost") });
-    return { election, events };
-  };
-  return { server, clock, candidate };
+  return { server, clock, candidate: (identity) => candidateWith(server.client(), clock, identity) };
+}
+
+function candidateWith(api: KubernetesApi, clock: VirtualClock, identity: string): Candidate {
+  const events: string[] = [];
+  const { namespace, name } = LEASE;
+  const common = { clock, metrics: new EngineMetrics(), log: logger("test") };
+  const election = new LeaderElection({ api, namespace, name, identity, ...common });
+  election.start({ onStartedLeading: () => events.push("won"), onStoppedLeading: () => events.push("lost") });
+  return { election, events };
 }
 
 describe("LeaderElection", () => {
@@ -83,6 +78,25 @@ describe("LeaderElection", () => {
     await clock.advance(3_500);
     assert.equal(leader.election.isLeading(), false);
     assert.deepEqual(leader.events, ["won", "lost"]);
+  });
+
+  it("has lost it when the time is over, even while a request hangs, and no late answer changes that", async () => {
+    const { server, clock } = setUp();
+    const api = server.client();
+    let isSlow = false;
+    const slow: typeof api = Object.assign(Object.create(api) as typeof api, {
+      get: async (...args: Parameters<typeof api.get>) => {
+        if (isSlow) await new Promise<void>((resolve) => void clock.after(9_000, resolve));
+        return api.get(...args);
+      },
+    });
+    const leader = candidateWith(slow, clock, "a");
+    await clock.advance(7_000);
+    isSlow = true;
+    await clock.advance(10_500);
+    assert.deepEqual(leader.events, ["won", "lost"]);
+    await clock.advance(10_000);
+    assert.equal(leader.election.isLeading(), false, "although the Lease was renewed in the end");
   });
 
   it("is fenced the moment it reads that another one has the Lease", async () => {

@@ -17,6 +17,46 @@ describe("WorkQueue", () => {
     assert.deepEqual([await queue.take(), await queue.take(), await queue.take()], ["a", "b", "c"]);
   });
 
+  it("hands out urgent keys first and those that nobody waits for last", async () => {
+    const { queue } = newQueue();
+    queue.add("restart", "background");
+    queue.add("pod");
+    queue.add("deletion", "urgent");
+    queue.add("another", "urgent");
+    const taken = [await queue.take(), await queue.take(), await queue.take(), await queue.take()];
+    assert.deepEqual(taken, ["deletion", "another", "pod", "restart"]);
+  });
+
+  it("moves a key forward that has become urgent, never back, and hands it out once", async () => {
+    const { queue } = newQueue();
+    queue.add("a", "background");
+    queue.add("b");
+    queue.add("a", "urgent");
+    queue.add("a", "background");
+    assert.equal(queue.length, 2);
+    assert.deepEqual([await queue.take(), await queue.take()], ["a", "b"]);
+  });
+
+  it("remembers that a key has become urgent while it was being processed", async () => {
+    const { queue } = newQueue();
+    queue.add("a");
+    await queue.take();
+    queue.add("a", "urgent");
+    queue.add("b", "urgent");
+    queue.add("c");
+    queue.done("a");
+    assert.deepEqual([await queue.take(), await queue.take(), await queue.take()], ["b", "a", "c"]);
+  });
+
+  it("tries no more than ten failed keys a second again, after the first hundred", async () => {
+    const { queue, clock } = newQueue();
+    for (let i = 0; i < 200; i++) queue.addRateLimited(`key-${i}`);
+    await clock.advance(1_000);
+    assert.ok(queue.length >= 100 && queue.length <= 110, `${queue.length} after a second`);
+    await clock.advance(5_000);
+    assert.ok(queue.length >= 150 && queue.length <= 160, `${queue.length} after six seconds`);
+  });
+
   it("does not hand out a key that is being processed, but does once more if it was added meanwhile", async () => {
     const { queue } = newQueue();
     queue.add("a");

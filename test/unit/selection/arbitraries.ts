@@ -22,3 +22,9 @@ export const selectorArbitrary: fc.Arbitrary<LabelSelector> = fc.record(
   },
   { requiredKeys: [] },
 );
+/** One that often matches, so that histories have something to lose. */
+export const simpleSelectorArbitrary: fc.Arbitrary<LabelSelector> = fc.oneof(
+  fc.record({ key, value }).map(({ key: name, value: wanted }) => ({ matchLabels: { [name]: wanted } })),
+  key.map((name) => ({ matchExpressions: [{ key: name, operator: "Exists" as const }] })),
+  fc.constant({}),
+);

@@ -9,7 +9,7 @@ import {
   type PodFacts,
   type SelectorFacts,
 } from "../../../capabilities/selection";
-import { labelsArbitrary, selectorArbitrary } from "./arbitraries";
+import { labelsArbitrary, selectorArbitrary, simpleSelectorArbitrary } from "./arbitraries";
 import { sampleNamespace, samplePod, sampleSelector } from "./samples";
 
 const NO_OPERATOR = new Set<string>();
@@ -156,7 +156,7 @@ const address = fc.constantFrom("10.0.0.1", "10.0.0.2");
 const podStep: fc.Arbitrary<Step> = fc
   .record({
     namespace: namespaceName,
-    name: fc.constantFrom("a", "b", "c"),
+    name: fc.constantFrom("a", "b", "c", "d", "e"),
     node: nodeName,
     labels: labelsArbitrary,
     finished: fc.boolean(),
@@ -178,12 +178,12 @@ const namespaceStep: fc.Arbitrary<Step> = fc
   }));
 const trafficControlStep: fc.Arbitrary<Step> = fc
   .record({
-    name: fc.constantFrom("x", "y"),
+    name: fc.constantFrom("x", "y", "z"),
     action: fc.constantFrom("Mirror" as const, "Redirect" as const),
     collectors: fc.array(address, { maxLength: 1 }),
-    appliedTo: fc.record(
-      { podSelector: selectorArbitrary, namespaceSelector: selectorArbitrary },
-      { requiredKeys: [] },
+    appliedTo: fc.oneof(
+      { weight: 2, arbitrary: fc.record({ podSelector: simpleSelectorArbitrary }) },
+      fc.record({ podSelector: selectorArbitrary, namespaceSelector: selectorArbitrary }, { requiredKeys: [] }),
     ),
     gone: fc.boolean(),
   })
@@ -217,6 +217,20 @@ class Model {
     return result;
   }
 
+  /** name → what its status would be made from. */
+  selections(): Record<string, string> {
+    const plans = Object.entries(this.plans()).sort();
+    return Object.fromEntries(
+      [...this.trafficControls.keys()].map((name) => {
+        const nodes = plans.map(([node, pods]) => [
+          node,
+          Object.values(pods).filter((pod) => (pod as { names: string[] }).names.includes(name)).length,
+        ]);
+        return [name, JSON.stringify([nodes.filter(([, count]) => count !== 0), this.collectors(name)])];
+      }),
+    );
+  }
+
   collectors(name: string): string[] {
     return [...this.pods]
       .filter(([, pod]) => this.outcome(name, pod) === "collector")
@@ -247,20 +261,23 @@ describe("SelectionIndex after any history", function () {
   this.timeout(30_000);
 
   it("says what naive matching says, and has called every node dirty whose plan is another one", () => {
-    const history = fc.array(fc.oneof(podStep, namespaceStep, trafficControlStep), { maxLength: 40, size: "max" });
+    const history = fc.array(fc.oneof(podStep, namespaceStep, trafficControlStep), { maxLength: 60, size: "max" });
     fc.assert(
       fc.property(history, (steps) => {
         const index = new SelectionIndex(NO_OPERATOR);
         const model = new Model();
         for (const step of steps) {
           const before = model.plans();
+          const selectionsBefore = model.selections();
           model.apply(step);
           if (step.kind === "pod") index.setPod(step.key, step.pod);
           else if (step.kind === "namespace") index.setNamespace(step.name, step.namespace);
           else index.setTrafficControl(step.name, step.facts);
           const after = model.plans();
           assert.deepEqual(plansOf(index), after);
-          const dirty = index.takeDirty().nodes;
+          const { nodes: dirty, trafficControls: dirtyTrafficControls } = index.takeDirty();
+          for (const [name, selection] of Object.entries(model.selections()))
+            if (selection !== selectionsBefore[name]) assert.ok(dirtyTrafficControls.has(name), `${name} is dirty`);
           for (const node of new Set([...Object.keys(before), ...Object.keys(after)])) {
             const isSame =
               JSON.stringify(Object.entries(before[node] ?? {}).sort()) ===
@@ -285,7 +302,7 @@ describe("SelectionIndex after any history", function () {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 1_000 },
     );
   });
 });
