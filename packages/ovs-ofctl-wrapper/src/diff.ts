@@ -1,5 +1,6 @@
 /** What has to change in a bridge so that its flows become the wanted ones. Called by whoever owns a set of flows. */
-import { canonicalActions, canonicalMatch } from "./canonical";
+import { canonicalActions } from "./canonical-actions";
+import { canonicalMatch } from "./canonical-match";
 import type { Flow, FlowChange } from "./flow";
 
 /** Identity of a flow: two flows with the same key cannot both be in a bridge. */
