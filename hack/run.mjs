@@ -26,6 +26,7 @@ const programs = {
   deploy: [["--import", "tsx", "hack/deploy/main.ts"]],
   demo: [["--import", "tsx", "hack/demo/main.ts"]],
   "bench-e2e": [["--import", "tsx", "test/bench/e2e/main.ts"]],
+  "bench-dataplane": [["--import", "tsx", "test/bench/dataplane/main.ts"]],
 };
 
 const [name, ...args] = process.argv.slice(2);
