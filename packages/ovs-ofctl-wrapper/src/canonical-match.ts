@@ -112,8 +112,11 @@ function keyword(type: bigint, protocol: number | undefined): string | undefined
   return undefined;
 }
 
+const VLAN_FIELDS = ["dl_vlan", "vlan_vid", "dl_vlan_pcp", "vlan_pcp", "vlan_tci"];
+
 /** All spellings of the VLAN field (vlan_tci, vlan_vid, dl_vlan, dl_vlan_pcp) as `vlan_tci=value/mask`. */
 function vlan(fields: Map<string, string>): void {
+  if (!VLAN_FIELDS.some((name) => fields.has(name))) return;
   let value = 0n;
   let mask = 0n;
   const take = (field: string, valueOf: (text: bigint) => bigint, fullMask: bigint): void => {

@@ -1,7 +1,7 @@
 /** An action list as OpenFlow 1.5 instructions, Nicira's extensions included (ovs-actions(7)). Called by the flow-mod encoder. */
 import { actionList } from "../canonical-actions";
 import { BY_NAME } from "../fields";
-import type { Bytes } from "./bytes";
+import { Bytes } from "./bytes";
 import { writeLearn } from "./learn";
 import { nicira, readRange } from "./subfield";
 
@@ -26,8 +26,22 @@ const RESERVED_PORTS: Record<string, number> = {
 /** Ports from here on are reserved; a flow that names one by number is left to ovs-ofctl. */
 const FIRST_RESERVED = 0xff00;
 
-/** Writes the instructions; false if there is an action that this encoder does not know. */
-export function writeInstructions(bytes: Bytes, actions: string): boolean {
+/** Thousands of flows have a handful of action lists between them. */
+const known = new Map<string, Buffer | null>();
+const REMEMBERED = 1000;
+
+/** The instructions as bytes; null if there is an action that this encoder does not know. */
+export function instructions(actions: string): Buffer | null {
+  const before = known.get(actions);
+  if (before !== undefined) return before;
+  if (known.size >= REMEMBERED) known.clear();
+  const bytes = new Bytes();
+  const encoded = writeInstructions(bytes, actions) ? bytes.take() : null;
+  known.set(actions, encoded);
+  return encoded;
+}
+
+function writeInstructions(bytes: Bytes, actions: string): boolean {
   const list = actionList(actions);
   if (list.length === 0 || (list.length === 1 && list[0] === "drop")) return true;
   const table = /^goto_table:(\d+)$/.exec(list.at(-1)!)?.[1];

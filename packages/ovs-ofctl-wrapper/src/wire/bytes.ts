@@ -22,6 +22,12 @@ export class Bytes {
     return this;
   }
 
+  raw(bytes: Buffer): this {
+    this.grow(bytes.length);
+    this.length += bytes.copy(this.buffer, this.length);
+    return this;
+  }
+
   zeros(count: number): this {
     this.grow(count);
     this.buffer.fill(0, this.length, this.length + count);

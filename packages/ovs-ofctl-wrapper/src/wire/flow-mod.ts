@@ -1,6 +1,6 @@
 /** A step of a bundle as an OpenFlow 1.5 flow-mod message (section 7.3.4.3). Called by OpenFlow.bundle. */
 import type { FlowChange } from "../flow";
-import { writeInstructions } from "./actions";
+import { instructions } from "./actions";
 import { Bytes } from "./bytes";
 import { writeMatch } from "./match";
 
@@ -33,8 +33,8 @@ function write(change: FlowChange): Buffer | null {
   // No buffered packet, any output port, any group; no flags, no importance.
   bytes.uint(0xffffffff, 4).uint(0xffffffff, 4).uint(0xffffffff, 4).zeros(4);
   if (!writeMatch(bytes, change.match ?? "")) return null;
-  if (add && !writeInstructions(bytes, add.actions)) return null;
-  return bytes.take();
+  const encoded = add ? instructions(add.actions) : Buffer.alloc(0);
+  return encoded && bytes.raw(encoded).take();
 }
 
 function cookieOf(change: FlowChange): [cookie: bigint, mask: bigint] {

@@ -29,19 +29,19 @@ function writeFields(bytes: Bytes, fields: Map<string, string>): boolean {
     bytes.uint(IN_PORT + 4, 4).uint(port === "LOCAL" ? LOCAL : Number(port), 4);
     fields.delete("in_port");
   }
-  const keywords = [...fields.keys()].filter((name) => PROTOCOLS.has(name));
-  if (keywords.length > 1) return false;
-  const protocol = PROTOCOLS.get(keywords[0] ?? "");
+  let keyword = "";
+  for (const [name, value] of fields) if (value === "") keyword = name;
+  const protocol = PROTOCOLS.get(keyword);
   if (protocol) {
-    fields.delete(keywords[0]!);
+    fields.delete(keyword);
     bytes.uint(ETH_TYPE + 2, 4).uint(protocol.type, 2);
   }
   if (!writeVlan(bytes, fields)) return false;
   if (protocol?.protocol !== undefined) bytes.uint(IP_PROTO + 1, 4).uint(protocol.protocol, 1);
-  if (fields.size === 0) return true;
   for (const [name, { oxm, bytes: size, needs }] of MATCH_FIELDS) {
+    if (fields.size === 0) return true;
     const text = fields.get(name);
-    if (text === undefined || (needs && !needs.includes(keywords[0] ?? ""))) continue;
+    if (text === undefined || (needs && !needs.includes(keyword))) continue;
     if (!writeField(bytes, oxm, size, text)) return false;
     fields.delete(name);
   }
@@ -69,14 +69,20 @@ function writeVlan(bytes: Bytes, fields: Map<string, string>): boolean {
 
 function writeField(bytes: Bytes, oxm: number, size: number, text: string): boolean {
   const [value = "", mask] = text.split("/");
+  if (mask === undefined && size <= 6) {
+    const number = Number(value);
+    if (!(number < 2 ** (8 * size))) return false;
+    bytes.uint(oxm + size, 4).uint(number, size);
+    return true;
+  }
   const limit = 1n << BigInt(8 * size);
-  if (!/^0x/.test(value) || BigInt(value) >= limit) return false;
+  if (!value.startsWith("0x") || BigInt(value) >= limit) return false;
   if (mask === undefined) {
     bytes.uint(oxm + size, 4).big(BigInt(value), size);
     return true;
   }
   // One-byte fields have no masks in OpenFlow.
-  if (size === 1 || !/^0x/.test(mask) || BigInt(mask) >= limit) return false;
+  if (size === 1 || !mask.startsWith("0x") || BigInt(mask) >= limit) return false;
   const all = BigInt(mask) === limit - 1n;
   bytes.uint(all ? oxm + size : oxm + 0x100 + 2 * size, 4).big(BigInt(value) & BigInt(mask), size);
   if (!all) bytes.big(BigInt(mask), size);

@@ -24,12 +24,17 @@ const COMMIT_REPLY = 5;
 
 function message(type: number, xid: number, body: Buffer): Buffer {
   const whole = Buffer.alloc(HEADER + body.length);
-  whole[0] = VERSION;
-  whole[1] = type;
-  whole.writeUInt16BE(whole.length, 2);
-  whole.writeUInt32BE(xid, 4);
+  writeHeader(whole, 0, type, xid);
   body.copy(whole, HEADER);
   return whole;
+}
+
+/** The header of a message that reaches from `at` to the end of the buffer. */
+function writeHeader(buffer: Buffer, at: number, type: number, xid: number): void {
+  buffer[at] = VERSION;
+  buffer[at + 1] = type;
+  buffer.writeUInt16BE(buffer.length - at, at + 2);
+  buffer.writeUInt32BE(xid, at + 4);
 }
 
 /** With the bitmap of versions, which has one bit only. */
@@ -61,10 +66,12 @@ export function bundleStep(xid: number, step: keyof typeof STEP): Buffer {
 
 /** `xid` is the number of this message, by which a complaint about it is known. */
 export function bundleAdd(bundle: number, xid: number, flowMod: Buffer): Buffer {
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(bundle, 0);
-  head.writeUInt16BE(ATOMIC_AND_ORDERED, 6);
-  return message(TYPE.bundleAdd, xid, Buffer.concat([head, message(TYPE.flowMod, xid, flowMod)]));
+  const body = Buffer.alloc(8 + HEADER + flowMod.length);
+  body.writeUInt32BE(bundle, 0);
+  body.writeUInt16BE(ATOMIC_AND_ORDERED, 6);
+  writeHeader(body, 8, TYPE.flowMod, xid);
+  flowMod.copy(body, 8 + HEADER);
+  return message(TYPE.bundleAdd, xid, body);
 }
 
 export function isCommitReply(received: Buffer): boolean {
