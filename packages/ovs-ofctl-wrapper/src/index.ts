@@ -25,3 +25,19 @@ export { fromWire, map, namedUuid, set, uuid } from "./ovsdb/values";
 export type { Atom, Value, Wire } from "./ovsdb/values";
 export { createPort, deletePort, readPort } from "./ovsdb/ports";
 export type { NewPort, PortState } from "./ovsdb/ports";
+export { flow, tables } from "./build/flow";
+export type { FlowParts } from "./build/flow";
+export { formatMatch, parseMatch } from "./build/match";
+export type { Masked, Match, Protocol } from "./build/match";
+export {
+  formatActions,
+  gotoTable,
+  learn,
+  move,
+  output,
+  parseActions,
+  popVlan,
+  resubmit,
+  setField,
+} from "./build/actions";
+export type { Action } from "./build/actions";
