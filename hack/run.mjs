@@ -29,6 +29,7 @@ const programs = {
   "bench-e2e": [["--import", "tsx", "test/bench/e2e/main.ts"]],
   "bench-admission": [["--import", "tsx", "test/bench/admission/main.ts"]],
   "bench-controller": [["--expose-gc", "--import", "tsx", "test/bench/controller/main.ts"]],
+  "bench-dataplane": [["--import", "tsx", "test/bench/dataplane/main.ts"]],
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -1,10 +1,24 @@
 /** What has to change in a bridge so that its flows become the wanted ones. Called by whoever owns a set of flows. */
-import { canonicalActions, canonicalMatch } from "./canonical";
+import { canonicalActions } from "./canonical-actions";
+import { canonicalMatch } from "./canonical-match";
 import type { Flow, FlowChange } from "./flow";
+
+/** Matches are long-lived: what has been read once need not be read at each change. */
+const spelled = new Map<string, string>();
+const REMEMBERED = 20_000;
+
+function spelling(match: string): string {
+  const before = spelled.get(match);
+  if (before !== undefined) return before;
+  if (spelled.size >= REMEMBERED) spelled.clear();
+  const canonical = canonicalMatch(match);
+  spelled.set(match, canonical);
+  return canonical;
+}
 
 /** Identity of a flow: two flows with the same key cannot both be in a bridge. */
 export function flowKey(flow: { table: number; priority: number; match: string }): string {
-  return `${flow.table} ${flow.priority} ${canonicalMatch(flow.match)}`;
+  return `${flow.table} ${flow.priority} ${spelling(flow.match)}`;
 }
 
 function same(a: Flow, b: Flow): boolean {
@@ -12,7 +26,7 @@ function same(a: Flow, b: Flow): boolean {
     a.cookie === b.cookie &&
     (a.idleTimeout ?? 0) === (b.idleTimeout ?? 0) &&
     (a.hardTimeout ?? 0) === (b.hardTimeout ?? 0) &&
-    canonicalActions(a.actions) === canonicalActions(b.actions)
+    (a.actions === b.actions || canonicalActions(a.actions) === canonicalActions(b.actions))
   );
 }
 

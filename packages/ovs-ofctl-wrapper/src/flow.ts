@@ -91,6 +91,7 @@ export function formatChange(change: FlowChange): string {
 
 /** Splits at commas that are not inside parentheses, braces or brackets. */
 export function splitTopLevel(text: string): string[] {
+  if (!/[([{]/.test(text)) return trimmed(text.split(","));
   const parts: string[] = [];
   let depth = 0;
   let start = 0;
@@ -104,6 +105,10 @@ export function splitTopLevel(text: string): string[] {
     }
   }
   parts.push(text.slice(start));
+  return trimmed(parts);
+}
+
+function trimmed(parts: string[]): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== "");
 }
 

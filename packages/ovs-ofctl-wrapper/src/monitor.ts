@@ -2,15 +2,12 @@
  * A held OpenFlow connection to one bridge. A restart of ovs-vswitchd, and set-controller or set-fail-mode, wipe flows
  * without any trace in OVSDB; this connection sees both: it ends with the daemon, and it carries flow events.
  */
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { connect } from "node:net";
-import { createInterface } from "node:readline";
-import { environment } from "./run";
-import type { OvsOptions } from "./result";
+import type { Connections } from "./connections";
+import { VersionRefused } from "./wire/connection";
+import type { Connection } from "./wire/connection";
 
-/** A change of the bridge's flows, by anyone on another connection, oneself included. */
+/** A change of the bridge's flows, by anyone on another connection. Bundles of the same OpenFlow object are on this one. */
 export interface FlowEvent {
   event: "ADDED" | "DELETED" | "MODIFIED";
   /** Why a flow was deleted: `delete`, `idle`, `hard`, `eviction`…; absent for other events. */
@@ -22,11 +19,30 @@ export interface FlowEvent {
 interface Events {
   /** The connection stands, for the first time or again: flows may have been lost in between. */
   up: [];
-  /** The connection was lost; the reason is what ovs-ofctl said last. It is being tried again by itself. */
+  /** The connection was lost. It is being tried again by itself. */
   down: [reason: string];
   /** The bridge's socket is there, but the monitor was refused or ended at once; it is being tried again. */
   refused: [reason: string];
   flow: [event: FlowEvent];
+  /** close() was called; for iterators. */
+  closed: [];
+}
+
+/** The events as values, for `for await`. */
+export type MonitorEvent =
+  | { kind: "up" }
+  | { kind: "down"; reason: string }
+  | { kind: "refused"; reason: string }
+  | ({ kind: "flow" } & FlowEvent);
+
+/** Another way to watch, for bridges that do not speak OpenFlow 1.5. Returns what ends it; no call follows after that. */
+export type OtherWay = (on: Watcher) => () => void;
+
+export interface Watcher {
+  up: () => void;
+  flow: (event: FlowEvent) => void;
+  /** It ended by itself. */
+  end: (reason: string) => void;
 }
 
 /** Milliseconds between looks at the bridge's socket: short at first, because packets pass unmirrored until it is back. */
@@ -36,98 +52,139 @@ const SLOW_INTERVAL = 200;
 export class ConnectionMonitor extends EventEmitter<Events> {
   /** True between `up` and `down`. */
   connected = false;
-  private child: ChildProcess | null = null;
   private timer: NodeJS.Timeout | null = null;
+  private release: () => void = () => undefined;
   private closed = false;
 
   /** Starts at once; listeners attached in the same tick miss nothing. Use OpenFlow.monitor. */
   constructor(
-    private readonly options: OvsOptions,
     readonly bridge: string,
-    private readonly target: string,
-    private readonly versions: string,
+    private readonly connections: Connections,
+    private readonly otherWay: OtherWay,
   ) {
     super();
-    this.timer = setTimeout(() => {
-      this.look(0);
-    }, 0);
+    this.lookIn(0, 0);
   }
 
-  /** Ends the connection and all attempts. No event is emitted after that. */
+  /** Ends the connection's watch and all attempts. No event is emitted after that; iterators end. */
   close(): void {
+    if (this.closed) return;
     this.closed = true;
     this.connected = false;
     if (this.timer) clearTimeout(this.timer);
-    this.child?.kill();
+    this.release();
+    this.emit("closed");
   }
 
-  /** Asks the socket itself whether anybody listens: cheaper than starting a process every few milliseconds. */
-  private look(tries: number): void {
-    if (this.closed) return;
-    const socket = connect({ path: this.target.slice("unix:".length) });
-    socket.once("connect", () => {
-      socket.destroy();
-      this.start();
-    });
-    socket.once("error", () => {
-      const wait = tries < FAST.tries ? FAST.interval : SLOW_INTERVAL;
-      this.timer = setTimeout(() => {
-        this.look(tries + 1);
-      }, wait);
-    });
+  /** `for await (const event of monitor)`: every event from now on, in order, until close(). Events wait in memory. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<MonitorEvent, void, void> {
+    const queue: MonitorEvent[] = [];
+    let wake: () => void = () => undefined;
+    const push = (event: MonitorEvent): void => {
+      queue.push(event);
+      wake();
+    };
+    const listeners = {
+      up: () => {
+        push({ kind: "up" });
+      },
+      down: (reason: string) => {
+        push({ kind: "down", reason });
+      },
+      refused: (reason: string) => {
+        push({ kind: "refused", reason });
+      },
+      flow: (event: FlowEvent) => {
+        push({ kind: "flow", ...event });
+      },
+      closed: () => {
+        wake();
+      },
+    };
+    const names = Object.keys(listeners) as (keyof typeof listeners)[];
+    for (const name of names) this.on(name, listeners[name]);
+    try {
+      for (;;) {
+        yield* queue.splice(0);
+        if (this.isClosed()) return;
+        if (queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      for (const name of names) this.removeListener(name, listeners[name]);
+    }
   }
 
-  private start(): void {
-    if (this.closed) return;
-    const flags = ["-O", this.versions, "--no-names", "--unixctl=none"];
-    const args = [...flags, "--", "monitor", this.target, "watch:!initial"];
-    const child = spawn("ovs-ofctl", args, {
-      env: environment(this.options),
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.child = child;
-    let last = "";
-    // The answer to the monitor request is printed to standard output, later messages to standard error.
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      if (line.includes("FLOW_MONITOR reply")) this.answered();
-    });
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      const event = parseFlowEvent(line);
-      if (event && !this.closed) this.emit("flow", event);
-      else if (line.startsWith("ovs-ofctl:")) last = line;
-    });
-    child.once("error", (error) => (last = error.message));
-    child.once("close", () => {
-      this.child = null;
-      if (this.closed) return;
-      const was = this.connected;
-      this.connected = false;
-      this.emit(was ? "down" : "refused", last || "the connection was closed");
-      this.timer = setTimeout(
-        () => {
-          this.look(0);
-        },
-        was ? 0 : SLOW_INTERVAL,
-      );
-    });
+  /** A method, so that the type checker does not remember its answer. */
+  private isClosed(): boolean {
+    return this.closed;
   }
 
-  private answered(): void {
-    if (this.closed || this.connected) return;
-    this.connected = true;
-    this.emit("up");
+  private lookIn(milliseconds: number, tries: number): void {
+    this.timer = setTimeout(() => {
+      void this.look(tries);
+    }, milliseconds);
   }
-}
 
-/** One event line of `ovs-ofctl monitor BR watch:`; null for any other line. */
-export function parseFlowEvent(line: string): FlowEvent | null {
-  const found = /^ *event=(ADDED|DELETED|MODIFIED)(?: reason=(\w+))? table=(\d+)(?: \w+=\d+)* cookie=(\w+)/.exec(line);
-  if (!found) return null;
-  const event: FlowEvent = {
-    event: found[1] as FlowEvent["event"],
-    table: Number(found[3]),
-    cookie: BigInt(found[4]!),
-  };
-  if (found[2]) event.reason = found[2];
-  return event;
+  private async look(tries: number): Promise<void> {
+    let connection: Connection | null = null;
+    try {
+      connection = await this.connections.to(this.bridge);
+    } catch (error) {
+      if (this.isClosed()) return;
+      if (!(error instanceof VersionRefused)) {
+        this.lookIn(tries < FAST.tries ? FAST.interval : SLOW_INTERVAL, tries + 1);
+        return;
+      }
+    }
+    if (this.isClosed()) return;
+    this.release = connection ? this.hold(connection) : this.otherWay(this.watcher());
+  }
+
+  /** Watches on our own connection; if Open vSwitch does not do that, the other way. */
+  private hold(connection: Connection): () => void {
+    const { up, flow, end } = this.watcher();
+    const release = (): void => {
+      connection.removeListener("flow", flow);
+      connection.removeListener("close", lost);
+      connection.unwatch();
+    };
+    const lost = (reason: string): void => {
+      release();
+      end(reason);
+    };
+    connection.on("flow", flow);
+    connection.on("close", lost);
+    if (!connection.alive) lost("closed by ovs-vswitchd");
+    void connection.watch().then((watching) => {
+      if (this.closed || !connection.alive) return;
+      if (watching) {
+        up();
+        return;
+      }
+      release();
+      this.release = this.otherWay(this.watcher());
+    });
+    return release;
+  }
+
+  private watcher(): Watcher {
+    return {
+      up: () => {
+        if (this.closed || this.connected) return;
+        this.connected = true;
+        this.emit("up");
+      },
+      flow: (event) => {
+        if (!this.closed) this.emit("flow", event);
+      },
+      end: (reason) => {
+        if (this.closed) return;
+        this.release = () => undefined;
+        const was = this.connected;
+        this.connected = false;
+        this.emit(was ? "down" : "refused", reason);
+        this.lookIn(was ? 0 : SLOW_INTERVAL, 0);
+      },
+    };
+  }
 }

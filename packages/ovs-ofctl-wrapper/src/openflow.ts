@@ -1,5 +1,10 @@
-/** OpenFlow of one Open vSwitch instance through ovs-ofctl(8). The door of this package for flows and OpenFlow ports. */
+/**
+ * OpenFlow of one Open vSwitch instance: bundles and flow events on a held connection to each bridge, everything else, and
+ * what that connection cannot say, through ovs-ofctl(8). The door of this package for flows and OpenFlow ports.
+ */
+import { Connections } from "./connections";
 import { ConnectionMonitor } from "./monitor";
+import { watchByProcess } from "./ofctl-watch";
 import { formatChange, formatFilter, parseFlows } from "./flow";
 import type { FlowChange, FlowEntry, FlowFilter } from "./flow";
 import { parseAggregate, parsePorts } from "./port";
@@ -7,6 +12,8 @@ import type { AggregateStatistics, OpenFlowPort } from "./port";
 import { fail, ok } from "./result";
 import type { OvsOptions, Result } from "./result";
 import { run } from "./run";
+import type { BundleOutcome } from "./wire/connection";
+import { encodeChange } from "./wire/flow-mod";
 
 /** Whatever the bridge's `protocols` column still allows of these is used; bundles need 1.3 or newer. */
 const VERSIONS = "OpenFlow13,OpenFlow14,OpenFlow15";
@@ -17,7 +24,11 @@ function target(options: OvsOptions, bridge: string): string {
 }
 
 export class OpenFlow {
-  constructor(private readonly options: OvsOptions) {}
+  private readonly connections: Connections;
+
+  constructor(private readonly options: OvsOptions) {
+    this.connections = new Connections(options);
+  }
 
   /** The bridge's flows, or those that the filter covers. Ports in match and actions are numbers. */
   async dumpFlows(bridge: string, filter: FlowFilter = {}): Promise<Result<FlowEntry[]>> {
@@ -41,6 +52,30 @@ export class OpenFlow {
    */
   async bundle(bridge: string, changes: readonly FlowChange[]): Promise<Result<void>> {
     if (changes.length === 0) return ok(undefined);
+    const outcome = await this.bundleDirectly(bridge, changes);
+    if (outcome === "done") return ok(undefined);
+    if (outcome === "lost" || outcome === "timedOut") {
+      const timedOut = outcome === "timedOut";
+      const why = timedOut ? "does not answer" : "has ended the connection";
+      return fail(`bundle of ${changes.length} changes on ${bridge}`, `ovs-vswitchd ${why}`, { timedOut });
+    }
+    return this.bundleByProcess(bridge, changes);
+  }
+
+  /** On the held connection. Null if that cannot say one of the changes, or is not to be had. */
+  private async bundleDirectly(bridge: string, changes: readonly FlowChange[]): Promise<BundleOutcome | null> {
+    const messages: Buffer[] = [];
+    for (const change of changes) {
+      const message = encodeChange(change);
+      if (message === null) return null;
+      messages.push(message);
+    }
+    const connection = await this.connections.to(bridge).catch(() => null);
+    return connection && connection.bundle(messages);
+  }
+
+  /** By ovs-ofctl, which knows every field and action, and says in words what Open vSwitch does not like. */
+  private async bundleByProcess(bridge: string, changes: readonly FlowChange[]): Promise<Result<void>> {
     const lines = changes.map(formatChange);
     const output = await this.ofctl(bridge, ["--bundle"], "add-flows", ["-"], `${lines.join("\n")}\n`);
     if (output.ok) return ok(undefined);
@@ -75,7 +110,14 @@ export class OpenFlow {
 
   /** A held connection that tells when the bridge's OpenFlow side goes away and comes back, and of changes of its flows. */
   monitor(bridge: string): ConnectionMonitor {
-    return new ConnectionMonitor(this.options, bridge, target(this.options, bridge), VERSIONS);
+    return new ConnectionMonitor(bridge, this.connections, (on) =>
+      watchByProcess(this.options, target(this.options, bridge), VERSIONS, on),
+    );
+  }
+
+  /** Ends the held connections. They do not keep the process alive; a call after this opens them again. */
+  close(): void {
+    this.connections.close();
   }
 
   private ofctl(

@@ -1,8 +1,15 @@
 /** ovs-ofctl-wrapper on a real Open vSwitch: bundles, differences, dumps. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import fc from "fast-check";
 import { diffFlows, flowKey, formatFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
-import type { Flow, FlowEntry, FlowFilter, OpenFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import type {
+  Flow,
+  FlowEntry,
+  FlowFilter,
+  MonitorEvent,
+  OpenFlow,
+} from "../../../packages/ovs-ofctl-wrapper/src/index";
 import { Lab } from "../../support/lab";
 import { flow } from "../../support/lab-flows";
 import { value } from "../../support/lab-result";
@@ -77,6 +84,60 @@ describe("flows on a real Open vSwitch", () => {
     assert.ok(!refused.ok);
     assert.match(refused.error.message, /BAD_OUT_GROUP.*group:77/);
     assert.deepEqual(diffFlows(await dump(), old), []);
+  });
+
+  it("says what Open vSwitch does not like of a change that it was sent directly", async () => {
+    const old = [ours("ip", "drop")];
+    value(await openflow.bundle(BRIDGE, diffFlows([], old)));
+    const refused = await openflow.bundle(BRIDGE, [
+      { kind: "add", ...ours("arp", "output:1") },
+      { kind: "add", ...ours("ipv6", "pop_vlan,output:1") },
+    ]);
+    assert.ok(!refused.ok);
+    assert.match(refused.error.message, /none of the usable flow formats|OFPBAC_|in "add table=240/);
+    assert.deepEqual(diffFlows(await dump(), old), []);
+  });
+
+  it("works on a bridge that speaks OpenFlow 1.3 only, and still sees what others do", async () => {
+    const node = lab!.node("n1");
+    await node.vsctl("set", "bridge", BRIDGE, "protocols=OpenFlow13");
+    const monitor = openflow.monitor(BRIDGE);
+    try {
+      await once(monitor, "up");
+      value(await openflow.bundle(BRIDGE, diffFlows([], [ours("ip", "drop")])));
+      assert.equal((await dump()).length, 1);
+      const deleted = new Promise((resolve) => {
+        monitor.on("flow", (event) => {
+          if (event.event === "DELETED") resolve(event);
+        });
+      });
+      await node.ofctl("-O", "OpenFlow13", "del-flows", BRIDGE, "table=240");
+      assert.deepEqual(await deleted, { event: "DELETED", reason: "delete", table: 240, cookie: ours("", "").cookie });
+    } finally {
+      monitor.close();
+      await node.vsctl("clear", "bridge", BRIDGE, "protocols");
+    }
+  });
+
+  it("tells what others do, not what this object has done itself, in the order in which it happened", async () => {
+    const node = lab!.node("n1");
+    const monitor = openflow.monitor(BRIDGE);
+    const seen: MonitorEvent[] = [];
+    for await (const event of monitor) {
+      seen.push(event);
+      if (event.kind === "up") {
+        value(await openflow.bundle(BRIDGE, [{ kind: "add", ...ours("ip", "drop") }]));
+        await node.ofctl("add-flow", BRIDGE, "table=241,cookie=0x77,ip,actions=drop");
+        await node.ofctl("del-flows", BRIDGE, "cookie=0x77/-1");
+      }
+      if (event.kind === "flow" && event.event === "DELETED") monitor.close();
+    }
+    const theirs = { kind: "flow", table: 241, cookie: 0x77n };
+    assert.deepEqual(seen, [
+      { kind: "up" },
+      { ...theirs, event: "ADDED" },
+      { ...theirs, event: "DELETED", reason: "delete" },
+    ]);
   });
 
   it("does not touch flows of others, even of the same match", async () => {

@@ -12,7 +12,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction, NodeTrafficPlan, PlanPort, PlanSpec, PlanStatus } from "@ovs-traffic-control/api";
 import { within } from "./command";
 import type { LabNode } from "./node";
-import type { LabPod } from "./pod";
 
 /** One TrafficControl of a plan. */
 export interface LabRule {
@@ -20,7 +19,15 @@ export interface LabRule {
   direction: Direction;
   targetPort: PlanPort;
   /** Its Pods on the node. */
-  pods: readonly LabPod[];
+  pods: readonly PlannedPod[];
+}
+
+/** What a plan says of a Pod; a LabPod is one. */
+export interface PlannedPod {
+  name: string;
+  uid: string;
+  /** As the API knows them; absent if they are to be read from its network namespace. */
+  macs?: readonly string[];
 }
 
 /** Milliseconds for a plan to be in force. */
@@ -84,6 +91,10 @@ export class LabProgrammer {
     return child.exitCode;
   }
 
+  get pid(): number {
+    return this.child?.pid ?? NaN;
+  }
+
   /** What it has logged since it was started last. */
   get log(): string {
     return this.output;
@@ -133,14 +144,17 @@ async function bundle(): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-function planOf(rules: readonly LabRule[]): PlanSpec {
+/** The plan of these TrafficControls; equal rules give an equal hash. */
+export function planOf(rules: readonly LabRule[]): PlanSpec {
   const classes: PlanSpec["classes"] = [];
   const pods: PlanSpec["pods"] = [];
+  const sets = rules.map((rule) => new Set(rule.pods));
   for (const pod of new Set(rules.flatMap((rule) => rule.pods))) {
-    const mine = rules.flatMap((rule, index) => (rule.pods.includes(pod) ? [index] : []));
+    const mine = sets.flatMap((set, index) => (set.has(pod) ? [index] : []));
     let index = classes.findIndex((each) => each.rules.join() === mine.join());
     if (index < 0) index = classes.push({ rules: mine }) - 1;
-    pods.push({ namespace: "lab", name: pod.name, uid: pod.uid, class: index });
+    const macs = pod.macs ? { macs: [...pod.macs] } : {};
+    pods.push({ namespace: "lab", name: pod.name, uid: pod.uid, class: index, ...macs });
   }
   const spec: Omit<NodeTrafficPlan["spec"], "hash"> = {
     nodeUID: "lab",

@@ -7,7 +7,7 @@ import {
   parseFlow,
   parseFlows,
 } from "../../../packages/ovs-ofctl-wrapper/src/index";
-import { parseFlowEvent } from "../../../packages/ovs-ofctl-wrapper/src/monitor";
+import { parseFlowEvent } from "../../../packages/ovs-ofctl-wrapper/src/ofctl-watch";
 import { parseAggregate, parsePorts } from "../../../packages/ovs-ofctl-wrapper/src/port";
 import { flow } from "../../support/lab-flows";
 

@@ -1,0 +1,80 @@
+/** What a packet costs in Open vSwitch's userspace datapath: without taps, with steering alone, and with copies. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { Lab } from "../../support/lab";
+import type { LabNode, LabPod, LabRule } from "../../support/lab";
+import { within } from "../../support/lab/command";
+import type { Measurement } from "../e2e/statistics";
+import { cpuSeconds } from "./cpu";
+
+const SECONDS = 4;
+const ROUNDS = 3;
+/** 64-byte datagrams as fast as one process can; what it says is how many it has sent. */
+const SENDER = `
+const socket = require("node:dgram").createSocket("udp4");
+const [address, seconds] = process.argv.slice(1);
+const packet = Buffer.alloc(64);
+const end = Date.now() + seconds * 1000;
+socket.connect(9, address, function burst() {
+  if (Date.now() > end) { socket.close(); return; }
+  let open = 64;
+  for (let i = 0; i < 64; i++) socket.send(packet, () => { if (--open === 0) burst(); });
+});`;
+
+export async function forwarding(): Promise<Measurement[]> {
+  const lab = await Lab.up({ nodes: { n1: ["a", "b", "d"] } });
+  try {
+    const node = lab.node("n1");
+    const [a, b, d] = [lab.pod("a"), lab.pod("b"), lab.pod("d")];
+    // Nobody answers on the port: no ICMP errors, please.
+    for (const pod of [a, b]) await pod.exec("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_ratemask=0");
+    await b.exec("ip", "link", "set", "eth0", "up");
+    const programmer = await lab.program(node);
+    const tap = (count: number, pod: LabPod): LabRule[] =>
+      Array.from({ length: count }, (_, index) => ({
+        name: `m${index}`,
+        direction: "Both",
+        targetPort: { ovsInternal: { name: `tap${index}` } },
+        pods: [pod],
+      }));
+    const kinds: [string, LabRule[]][] = [
+      ["no TrafficControl", []],
+      ["steering only, another Pod is tapped", tap(1, d)],
+      ["mirror × 1", tap(1, a)],
+      ["mirror × 3", tap(3, a)],
+    ];
+    const rates = new Map<string, number[]>(kinds.map(([name]) => [name, []]));
+    const costs = new Map<string, number[]>(kinds.map(([name]) => [name, []]));
+    // In turns, so that what else the machine does hits all of them.
+    for (let round = 0; round < ROUNDS; round++)
+      for (const [name, rules] of kinds) {
+        await programmer.apply(rules);
+        await a.ping(b);
+        const { rate, cost } = await load(node, a, b);
+        rates.get(name)!.push(rate);
+        costs.get(name)!.push(cost);
+      }
+    return kinds.flatMap(([name]) => [
+      { name: `forwarding, ${name}: delivered`, unit: "kpps", values: rates.get(name)! },
+      { name: `forwarding, ${name}: ovs-vswitchd's CPU per packet`, unit: "µs", values: costs.get(name)! },
+    ]);
+  } finally {
+    await lab.down();
+  }
+}
+
+/** Thousands of packets per second that arrive, and microseconds of ovs-vswitchd's CPU for each. */
+async function load(node: LabNode, from: LabPod, to: LabPod): Promise<{ rate: number; cost: number }> {
+  const pid = node.pid("ovs-vswitchd");
+  const before = { cpu: cpuSeconds(pid), packets: await received(to), at: performance.now() };
+  const args = ["-e", SENDER, to.address, String(SECONDS)];
+  const child = spawn("ip", within(from.namespace, process.execPath, args), { stdio: "inherit" });
+  await once(child, "exit");
+  const packets = (await received(to)) - before.packets;
+  const seconds = (performance.now() - before.at) / 1000;
+  return { rate: packets / seconds / 1000, cost: ((cpuSeconds(pid) - before.cpu) / packets) * 1e6 };
+}
+
+async function received(pod: LabPod): Promise<number> {
+  return Number(await pod.exec("cat", "/sys/class/net/eth0/statistics/rx_packets"));
+}

@@ -1,0 +1,54 @@
+/**
+ * npm run bench:dataplane [-- --runs 20 --only recovery]: what the data plane costs, on real Open vSwitch in network
+ * namespaces, side by side with the naive way. One table; takes some minutes, and makes its own lab.
+ */
+import { Command } from "commander";
+import { cpus, loadavg, totalmem } from "node:os";
+import { execFileSync } from "node:child_process";
+import { table } from "../e2e/statistics";
+import type { Measurement } from "../e2e/statistics";
+import { flows } from "./flows";
+import { forwarding } from "./forwarding";
+import { idle } from "./idle";
+import { loss } from "./loss";
+import { plans } from "./plans";
+import { recovery } from "./recovery";
+
+/** Each measures on a lab of its own. `runs`: of what is quick. */
+const SECTIONS: Record<string, (runs: number) => Promise<Measurement[]>> = {
+  flows,
+  plans,
+  loss,
+  recovery,
+  forwarding,
+  idle,
+};
+
+const options = new Command("bench:dataplane")
+  .description("Measures flows, replacements, recovery, forwarding and the idle programmer.")
+  .option("--runs <number>", "runs of each quick measurement", Number, 20)
+  .option("--only <sections>", `some of ${Object.keys(SECTIONS).join(",")}`, (text) => text.split(","))
+  .parse()
+  .opts<{ runs: number; only?: string[] }>();
+
+const load = loadavg()[0]!;
+const found: Measurement[] = [];
+for (const [name, measure] of Object.entries(SECTIONS)) {
+  if (options.only && !options.only.includes(name)) continue;
+  const started = performance.now();
+  found.push(...(await measure(options.runs)));
+  console.error(`${name}: done in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+console.log(`\n${table(found)}\n\n${machine()}`);
+process.exit(0);
+
+/** Where and how the figures were measured; the load says whether the machine had anything else to do. */
+function machine(): string {
+  const [cpu] = cpus();
+  const hardware = `${cpus().length} × ${cpu?.model ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  const [ovs] = execFileSync("ovs-vswitchd", ["--version"], { encoding: "utf8" }).split("\n");
+  const only = options.only ? ` --only ${options.only.join(",")}` : "";
+  const command = `npm run bench:dataplane -- --runs ${options.runs}${only}`;
+  const loads = `load average ${load.toFixed(1)} before and ${loadavg()[0]!.toFixed(1)} after`;
+  return `Measured on ${hardware}, Node ${process.versions.node}, ${ovs}, ${loads}, with: ${command}`;
+}
