@@ -47,6 +47,8 @@ export interface ControllerOptions {
   /** How to reach the API server; each client asks its fence, if it is given one, before each write. */
   connect?: (metrics: EngineMetrics, mayWrite?: () => boolean) => KubernetesApi;
   clock?: Clock;
+  /** Takes every TrafficControl for one that is being deleted (drain.ts). */
+  isDraining?: boolean;
 }
 
 // Async, so that a wrong kubeconfig is a rejection like every later failure.
@@ -56,6 +58,7 @@ export async function startController(environment: Environment, options: Control
     onLost: () => process.exit(1),
     connect: connectByEnvironment(),
     clock: systemClock,
+    isDraining: false,
     ...options,
   });
   controller.start();
@@ -88,7 +91,7 @@ class TrafficController implements Controller {
     private readonly environment: Environment,
     private readonly options: Required<ControllerOptions>,
   ) {
-    const { clock, connect } = options;
+    const { clock, connect, isDraining } = options;
     const metrics = this.engineMetrics;
     this.clock = clock;
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
@@ -108,7 +111,10 @@ class TrafficController implements Controller {
       log: logger("leader-election"),
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
-    this.replicas = replicasOf({ api: reader, nodesNamespace, clock, log: logger("replicas") }, this.handlers());
+    this.replicas = replicasOf(
+      { api: reader, nodesNamespace, clock, log: logger("replicas"), isDraining },
+      this.handlers(),
+    );
     const { trafficControls, nodes, plans, jobs, programmerPods } = this.replicas;
     const plan = new PlanWriter(api, plans, clock);
     this.nodeReconciler = new NodeReconciler({

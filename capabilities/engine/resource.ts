@@ -11,6 +11,7 @@ export const RESOURCES = {
   pods: { group: "", version: "v1", plural: "pods" },
   namespaces: { group: "", version: "v1", plural: "namespaces" },
   nodes: { group: "", version: "v1", plural: "nodes" },
+  deployments: { group: "apps", version: "v1", plural: "deployments" },
   jobs: { group: "batch", version: "v1", plural: "jobs" },
   leases: { group: "coordination.k8s.io", version: "v1", plural: "leases" },
   events: { group: "events.k8s.io", version: "v1", plural: "events" },

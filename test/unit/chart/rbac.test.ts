@@ -50,6 +50,7 @@ const RIGHTS: Record<string, string[]> = {
     `${RELEASE_NAMESPACE}: create leases.coordination.k8s.io`,
     `${RELEASE_NAMESPACE}: create secrets`,
     `${RELEASE_NAMESPACE}: get update leases.coordination.k8s.io named ovs-traffic-control-controller`,
+    `${RELEASE_NAMESPACE}: patch deployments/scale.apps named ovs-traffic-control-controller`,
     `${RELEASE_NAMESPACE}: get update secrets named ovs-traffic-control-webhook-tls`,
   ],
   [PROGRAMMER]: [

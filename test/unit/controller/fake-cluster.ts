@@ -10,7 +10,8 @@ import {
   type TrafficControlSpec,
 } from "../../../capabilities/api";
 import { startController, type Controller } from "../../../capabilities/controller";
-import { RESOURCES, type Environment, type KubernetesApi, type Resource } from "../../../capabilities/engine";
+import { drain } from "../../../capabilities/drain";
+import { logger, RESOURCES, type Environment, type KubernetesApi, type Resource } from "../../../capabilities/engine";
 import { FakeApiServer, type FakeObject } from "../engine/fake-api-server";
 import { VirtualClock } from "../engine/virtual-clock";
 
@@ -27,6 +28,7 @@ const ENVIRONMENT: Environment = {
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
   cleanupDeadlineSeconds: 60,
+  drainDeadlineSeconds: 120,
 };
 
 /** How the programmers behave. */
@@ -99,6 +101,18 @@ export class FakeCluster {
       },
     );
     return { controller, kill: () => (isDead = true), isLost: () => isLost };
+  }
+
+  /** The drain, with a controller of its own; resolves when it is over, so advance the clock meanwhile. */
+  drain(deadlineSeconds = 120): Promise<string[]> {
+    return drain({
+      environment: { ...ENVIRONMENT, podName: "drain" },
+      deadlineSeconds,
+      api: this.server.client(),
+      clock: this.clock,
+      log: logger("drain"),
+      controller: { clock: this.clock, connect: (_metrics, mayWrite) => this.server.client(mayWrite) },
+    });
   }
 
   plan(node: string): (NodeTrafficPlan & FakeObject) | undefined {

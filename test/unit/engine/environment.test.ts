@@ -14,6 +14,7 @@ describe("readEnvironment", () => {
       ovsRunDirectory: "/run/openvswitch",
       netnsDirectory: "/run/netns",
       cleanupDeadlineSeconds: 60,
+      drainDeadlineSeconds: 120,
     });
   });
 
