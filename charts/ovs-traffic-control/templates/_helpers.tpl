@@ -197,3 +197,16 @@ spec:
     matchLabels:
       {{- include "otc.selector" .component | nindent 6 }}
 {{- end }}
+
+{{/* The binding of a ValidatingAdmissionPolicy of the same name: what it refuses is refused. Arguments: root, name. */}}
+{{- define "otc.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "otc.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny]
+{{- end }}
