@@ -1,6 +1,6 @@
 /**
- * Entry of the one bundle: `node main.js admission` or `node main.js controller`. Reads the environment, sets Pepr's, and
- * puts the rooms together. Pepr is imported only after that, because it reads its settings when it is imported.
+ * Entry of the one bundle: `node main.js admission`, `controller` or `drain`. Reads the environment, sets Pepr's, and puts the
+ * rooms together. Pepr is imported only after that, because it reads its settings when it is imported.
  */
 import { tmpdir } from "node:os";
 import {
@@ -11,6 +11,7 @@ import {
   watchSurroundings,
 } from "./capabilities/admission";
 import { startController } from "./capabilities/controller";
+import { drain } from "./capabilities/drain";
 import {
   Connection,
   EngineMetrics,
@@ -111,7 +112,22 @@ async function controller(): Promise<Stop> {
   };
 }
 
-const ROLES: Record<string, () => Promise<Stop>> = { admission, controller };
+/** Ends by itself, with exit code 0 once the operator may go. */
+async function drainAndEnd(): Promise<Stop> {
+  const environment = readEnvironment();
+  const api = new KubernetesClient({ connection: Connection.fromEnvironment(), metrics: new EngineMetrics() });
+  const { drainDeadlineSeconds: deadlineSeconds } = environment;
+  const unconfirmed = await drain({ environment, deadlineSeconds, api, clock: systemClock, log: logger("drain") });
+  if (unconfirmed.length > 0)
+    log.warn(
+      { nodes: unconfirmed },
+      "not confirmed in time: taps may be left there until the release is installed again",
+    );
+  log.info("drained");
+  process.exit(0);
+}
+
+const ROLES: Record<string, () => Promise<Stop>> = { admission, controller, drain: drainAndEnd };
 
 async function main(): Promise<void> {
   const name = process.argv[2] ?? process.env["ROLE"] ?? "";

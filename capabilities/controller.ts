@@ -58,6 +58,8 @@ export interface ControllerOptions {
   clock?: Clock;
   /** Of this program, for trafficcontrol_build_info. */
   version?: string;
+  /** Takes every TrafficControl for one that is being deleted (drain.ts). */
+  isDraining?: boolean;
 }
 
 // Async, so that a wrong kubeconfig is a rejection like every later failure.
@@ -68,6 +70,7 @@ export async function startController(environment: Environment, options: Control
     connect: connectByEnvironment(),
     clock: systemClock,
     version: "unknown",
+    isDraining: false,
     ...options,
   });
   controller.start();
@@ -103,7 +106,7 @@ class TrafficController implements Controller {
     private readonly environment: Environment,
     private readonly options: Required<ControllerOptions>,
   ) {
-    const { clock, connect, version } = options;
+    const { clock, connect, version, isDraining } = options;
     const metrics = (this.engineMetrics = new EngineMetrics({ processMetrics: true, version }));
     this.clock = clock;
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
@@ -125,7 +128,10 @@ class TrafficController implements Controller {
       log: logger("leader-election"),
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
-    this.replicas = replicasOf({ api: reader, nodesNamespace, clock, log: logger("replicas") }, this.handlers());
+    this.replicas = replicasOf(
+      { api: reader, nodesNamespace, clock, log: logger("replicas"), isDraining },
+      this.handlers(),
+    );
     const { trafficControls, nodes, plans, jobs } = this.replicas;
     const plan = new PlanWriter(api, plans, clock);
     this.nodeReconciler = new NodeReconciler({

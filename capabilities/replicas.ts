@@ -66,16 +66,22 @@ export interface ReplicaOptions {
   nodesNamespace: string;
   clock: Clock;
   log: Logger;
+  /** Every TrafficControl looks as if it were being deleted: the controller then takes its taps away and lets it go. */
+  isDraining?: boolean;
 }
 
-export function replicasOf({ api, nodesNamespace, clock, log }: ReplicaOptions, on: ReplicaHandlers): Replicas {
+export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replicas {
+  const { api, nodesNamespace, clock, log, isDraining = false } = options;
   const common = { api, clock, log };
   const programmers = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
   return {
     trafficControls: new Informer<RawTrafficControl, TrafficControl>({
       ...common,
       path: { resource: TRAFFIC_CONTROL },
-      project: ({ metadata, spec, status }) => ({ metadata: { ...metadata, managedFields: undefined }, spec, status }),
+      project: ({ metadata, spec, status }) => {
+        const deletionTimestamp = metadata.deletionTimestamp ?? (isDraining ? metadata.creationTimestamp : undefined);
+        return { metadata: { ...metadata, deletionTimestamp, managedFields: undefined }, spec, status };
+      },
       // Not the status, which is our own word.
       significant: ({ metadata: { uid, generation, finalizers, deletionTimestamp }, spec }) => {
         return { uid, generation, finalizers, deletionTimestamp, spec };

@@ -81,6 +81,7 @@ export const REASONS = {
   cleanupStarted: "CleanupStarted",
   cleanupCompleted: "CleanupCompleted",
   cleanupAbandoned: "CleanupAbandoned",
+  operatorUninstalled: "OperatorUninstalled",
 } as const;
 
 /** Keys in external_ids of the OVSDB rows that are ours. */

@@ -24,6 +24,8 @@ export interface Environment {
   netnsDirectory: string;
   /** How long a deletion waits for nodes that do not answer. */
   cleanupDeadlineSeconds: number;
+  /** How long a drain waits for them. */
+  drainDeadlineSeconds: number;
 }
 
 export const PROGRAMMER_MODES = ["resident", "oneShot"] as const;
@@ -79,6 +81,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
     ovsRunDirectory: directory("OVS_RUNDIR", "/run/openvswitch"),
     netnsDirectory: directory("NETNS_DIR", "/run/netns"),
     cleanupDeadlineSeconds: integer("CLEANUP_DEADLINE_SECONDS", 60, 3_600),
+    drainDeadlineSeconds: integer("DRAIN_DEADLINE_SECONDS", 120, 3_600),
   };
   if (mistakes.length > 0) throw new Error(`The environment of the controller is wrong: ${mistakes.join("; ")}.`);
   return environment;

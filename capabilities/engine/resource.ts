@@ -12,6 +12,7 @@ export const RESOURCES = {
   namespaces: { group: "", version: "v1", plural: "namespaces" },
   configMaps: { group: "", version: "v1", plural: "configmaps" },
   nodes: { group: "", version: "v1", plural: "nodes" },
+  deployments: { group: "apps", version: "v1", plural: "deployments" },
   jobs: { group: "batch", version: "v1", plural: "jobs" },
   leases: { group: "coordination.k8s.io", version: "v1", plural: "leases" },
   events: { group: "events.k8s.io", version: "v1", plural: "events" },

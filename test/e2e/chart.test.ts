@@ -6,9 +6,9 @@ import path from "node:path";
 import { execa } from "execa";
 import { helm as helmBinary } from "../../hack/toolchain";
 import { stage } from "../support/e2e/hooks";
-import { mirror, tap } from "../support/e2e/taps";
-import { COLLECTOR_ADDRESS } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
+import { mirror, tap, TEST_LABEL } from "../support/e2e/taps";
+import { COLLECTOR_ADDRESS } from "../support/e2e/collector";
 
 const CHART = path.join(import.meta.dirname, "../../charts/ovs-traffic-control");
 const NAMESPACE = "ovs-traffic-control";
@@ -37,16 +37,58 @@ const MATRIX: Record<string, string[]> = {
     "podAnnotations.example=text",
     "priorityClassName=",
   ],
+  "policies for tenants": [
+    "tenancy.enabled=true",
+    "allowedTargets.remoteCIDRs={10.0.0.0/8,fd00::/8}",
+    "allowedTargets.devices={tap0,tap1}",
+  ],
+  "a ServiceMonitor": [
+    "serviceMonitor.enabled=true",
+    "serviceMonitor.labels.release=prometheus",
+    "serviceMonitor.interval=30s",
+  ],
+  "a PodMonitor": ["podMonitor.enabled=true", "podMonitor.interval=1m"],
+  "no policies of the network and no drain": ["networkPolicy.enabled=false", "drain.enabled=false"],
   "other paths and times": [
     "programmer.ovsRunDirectory=/var/run/openvswitch",
     "programmer.netnsDirectory=/var/run/netns",
     "programmer.lingerSeconds=0",
     "controller.cleanupDeadlineSeconds=3600",
+    "drain.deadlineSeconds=0",
     "logLevel=debug",
   ],
 };
 
+/** Kinds of the Prometheus Operator, which is not in the cluster. */
+const FOREIGN_KINDS = ["ServiceMonitor", "PodMonitor"].map((kind) => {
+  const singular = kind.toLowerCase();
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${singular}s.monitoring.coreos.com`, labels: TEST_LABEL },
+    spec: {
+      ...{ group: "monitoring.coreos.com", scope: "Namespaced", names: { kind, singular, plural: `${singular}s` } },
+      versions: [{ name: "v1", served: true, storage: true, schema }],
+    },
+  };
+});
+
 describe("the chart", () => {
+  before(async () => {
+    const { cluster } = stage();
+    const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: FOREIGN_KINDS });
+    await cluster.kubectl(["apply", "-f", "-"], { input });
+    await eventually("the foreign kinds are served", () =>
+      cluster.kubectl(["get", "servicemonitors,podmonitors", "-A"]),
+    );
+  });
+
+  after(async () => {
+    const names = FOREIGN_KINDS.map(({ metadata }) => metadata.name);
+    await stage().cluster.kubectl(["delete", "crd", ...names, "--ignore-not-found", "--wait=false"]);
+  });
+
   it("passes helm lint, warnings included", async () => {
     const { stdout } = await helm(["lint", "--strict", CHART]);
     assert.match(stdout, /0 chart\(s\) failed/);
@@ -65,6 +107,10 @@ describe("the chart", () => {
     const [one, two] = [await render([]), await render([])];
     assert.ok(one === two, "two renders differ");
     assert.deepEqual(one.match(/^kind: Secret$|PRIVATE KEY|^ *caBundle:.*|^ *tls\.key:.*/gm), null);
+  });
+
+  it("refuses to have every metric scraped twice", async () => {
+    await assert.rejects(render(["serviceMonitor.enabled=true", "podMonitor.enabled=true"]), /scraped twice/);
   });
 
   it("refuses a value that it does not know, and one of the wrong kind", async () => {
@@ -133,31 +179,18 @@ describe("the installed release", () => {
 });
 
 describe("a node programmer's token", () => {
-  const pod = { name: "e2e-token", namespace: JOBS };
-  let [own, foreign] = ["", ""];
-  let token = "";
+  let [own, foreign, token] = ["", "", ""];
 
-  before(async () => {
-    const { cluster, web } = stage();
+  // The plans and programmers of both nodes are there while the TrafficControl is.
+  beforeEach(async () => {
+    const { cluster, objects, web } = stage();
+    await tap(objects, mirror("e2e-token", { vxlan: { remoteIP: COLLECTOR_ADDRESS } }));
     [own, foreign] = [web[0].node, web[1].node];
-    // A Pod of the programmer's ServiceAccount, as a Job has it; its token names the node it runs on.
-    const container = { name: "c", image: "localhost/busybox:1", command: ["sleep", "3600"] };
-    const spec = {
-      ...{ serviceAccountName: PROGRAMMER, nodeName: own, terminationGracePeriodSeconds: 0 },
-      containers: [container],
-    };
-    const input = JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: pod, spec });
-    await cluster.kubectl(["apply", "-f", "-"], { input });
-    const create = ["create", "token", PROGRAMMER, "--namespace", JOBS, "--bound-object-kind", "Pod"];
-    token = (await eventually("the token", () => cluster.kubectl([...create, "--bound-object-name", pod.name]))).trim();
-  });
-
-  // The plans of both nodes are there while the TrafficControl is.
-  beforeEach(() => tap(stage().objects, mirror("e2e-token", { vxlan: { remoteIP: COLLECTOR_ADDRESS } })));
-
-  after(async () => {
-    const { cluster } = stage();
-    await cluster.kubectl(["delete", "pod", pod.name, "--namespace", JOBS, "--ignore-not-found", "--wait=false"]);
+    // Such a token as the programmer itself has: it names the node that its Pod runs on.
+    const select = ["--field-selector", `status.phase=Running,spec.nodeName=${own}`, "-o", "name"];
+    const pod = (await cluster.kubectl(["get", "pods", "--namespace", JOBS, ...select])).trim().replace("pod/", "");
+    const bound = ["--bound-object-kind", "Pod", "--bound-object-name", pod];
+    token = (await cluster.kubectl(["create", "token", PROGRAMMER, "--namespace", JOBS, ...bound])).trim();
   });
 
   it("writes the status of its own node's plan", async () => {

@@ -36,6 +36,41 @@ Arguments: root, apiVersion, kind, name.
 {{- if or (not $found) (eq $owner $release) }}true{{ end -}}
 {{- end }}
 
+{{/* What the controller and the drain are told about programmers: the same, or the drain would start them anew. */}}
+{{- define "otc.programmerEnv" -}}
+{{- with .Values }}
+- { name: NODES_NAMESPACE, value: {{ .nodesNamespace.name | quote }} }
+- { name: PROGRAMMER_IMAGE, value: {{ include "otc.image" $ | quote }} }
+- { name: LINGER_SECONDS, value: {{ .programmer.lingerSeconds | int | quote }} }
+- { name: OVS_RUNDIR, value: {{ .programmer.ovsRunDirectory | quote }} }
+- { name: NETNS_DIR, value: {{ .programmer.netnsDirectory | quote }} }
+{{- end }}
+{{- end }}
+
+{{/* Variables of every process of ours but the programmers; the argument is the root context. */}}
+{{- define "otc.commonEnv" -}}
+- name: POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- name: POD_NAMESPACE
+  valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+- { name: METRICS_PORT, value: "8080" }
+- { name: LOG_LEVEL, value: {{ .Values.logLevel }} }
+{{- end }}
+
+{{/* Pod Security Standard "restricted". */}}
+{{- define "otc.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "otc.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
+
 {{/*
 One of the two Deployments. Arguments: root, component (admission or controller), values (of the component), env (YAML list
 of its own variables), ports (YAML list of its own).
@@ -83,10 +118,7 @@ spec:
       {{- end }}
       terminationGracePeriodSeconds: 30
       securityContext:
-        runAsNonRoot: true
-        runAsUser: 65532
-        runAsGroup: 65532
-        seccompProfile: { type: RuntimeDefault }
+        {{- include "otc.podSecurity" . | nindent 8 }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
@@ -114,12 +146,7 @@ spec:
           imagePullPolicy: {{ .root.Values.image.pullPolicy }}
           command: [node, /app/main.js, {{ .component }}]
           env:
-            - name: POD_NAME
-              valueFrom: { fieldRef: { fieldPath: metadata.name } }
-            - name: POD_NAMESPACE
-              valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
-            - { name: METRICS_PORT, value: "8080" }
-            - { name: LOG_LEVEL, value: {{ .root.Values.logLevel }} }
+            {{- include "otc.commonEnv" .root | nindent 12 }}
             {{- with .env }}
             {{- . | nindent 12 }}
             {{- end }}
@@ -144,9 +171,7 @@ spec:
           resources:
             {{- toYaml .values.resources | nindent 12 }}
           securityContext:
-            allowPrivilegeEscalation: false
-            readOnlyRootFilesystem: true
-            capabilities: { drop: [ALL] }
+            {{- include "otc.containerSecurity" . | nindent 12 }}
           volumeMounts:
             - { name: tmp, mountPath: /tmp }
       volumes:
@@ -171,4 +196,17 @@ spec:
   selector:
     matchLabels:
       {{- include "otc.selector" .component | nindent 6 }}
+{{- end }}
+
+{{/* The binding of a ValidatingAdmissionPolicy of the same name: what it refuses is refused. Arguments: root, name. */}}
+{{- define "otc.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "otc.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny]
 {{- end }}

@@ -106,6 +106,7 @@ const ENVIRONMENT = {
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
   cleanupDeadlineSeconds: 60,
+  drainDeadlineSeconds: 120,
 };
 
 function next<E extends Report["event"]>(server: ChildProcess, event: E): Promise<Extract<Report, { event: E }>> {

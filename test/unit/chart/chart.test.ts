@@ -77,7 +77,9 @@ describe("the chart", () => {
   });
 
   it("sets only variables that the controller reads", () => {
-    const text = chartFile("templates/controller.yaml") + chartFile("templates/_helpers.tpl");
+    const text = ["controller.yaml", "drain.yaml", "_helpers.tpl"]
+      .map((name) => chartFile(`templates/${name}`))
+      .join("");
     const names = [...text.matchAll(/- (?:\{ )?name: ([A-Z][A-Z_]+)\b/g)].map(([, name]) => name!);
     assert.ok(names.length >= 8, names.join());
     const asked = new Set<string>();

@@ -1,6 +1,6 @@
 /** What each ServiceAccount may do, in full: a right that is not in this table is a mistake, and so is one that is missing. */
 import assert from "node:assert/strict";
-import { NODES_NAMESPACE, RELEASE_NAMESPACE, objects } from "./templates";
+import { NODES_NAMESPACE, RELEASE_NAMESPACE, chartFile, objects } from "./templates";
 
 interface Rule {
   apiGroups: string[];
@@ -51,6 +51,7 @@ const RIGHTS: Record<string, string[]> = {
     `${RELEASE_NAMESPACE}: create leases.coordination.k8s.io`,
     `${RELEASE_NAMESPACE}: create secrets`,
     `${RELEASE_NAMESPACE}: get update leases.coordination.k8s.io named ovs-traffic-control-controller`,
+    `${RELEASE_NAMESPACE}: patch deployments/scale.apps named ovs-traffic-control-controller`,
     `${RELEASE_NAMESPACE}: get update secrets named ovs-traffic-control-webhook-tls`,
   ],
   [PROGRAMMER]: [
@@ -72,6 +73,15 @@ describe("the rights that the chart gives", () => {
     );
     assert.deepEqual([...new Set(subjects)].sort(), accounts.sort());
     assert.deepEqual(Object.keys(RIGHTS).sort(), accounts);
+  });
+
+  it("are for people in two ClusterRoles, which are part of no other role", () => {
+    const people = objects<RbacObject>("rbac-users.yaml");
+    assert.deepEqual(
+      people.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+      ["ClusterRole ovs-traffic-control-viewer", "ClusterRole ovs-traffic-control-editor"],
+    );
+    assert.doesNotMatch(chartFile("templates/rbac-users.yaml"), /aggregate-to/);
   });
 
   it("name no wildcard", () => {

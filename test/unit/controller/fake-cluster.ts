@@ -10,7 +10,9 @@ import {
   type TrafficControlSpec,
 } from "../../../capabilities/api";
 import { startController, type Controller } from "../../../capabilities/controller";
+import { drain } from "../../../capabilities/drain";
 import {
+  logger,
   RESOURCES,
   type Environment,
   type KubernetesApi,
@@ -36,6 +38,7 @@ const ENVIRONMENT: Environment = {
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
   cleanupDeadlineSeconds: 60,
+  drainDeadlineSeconds: 120,
 };
 
 /** How the programmers behave. */
@@ -137,6 +140,18 @@ export class FakeCluster {
   /** The one that was started last. */
   lastController(): Controller {
     return this.controllers.at(-1)!;
+  }
+
+  /** The drain, with a controller of its own; resolves when it is over, so advance the clock meanwhile. */
+  drain(deadlineSeconds = 120): Promise<string[]> {
+    return drain({
+      environment: { ...ENVIRONMENT, podName: "drain" },
+      deadlineSeconds,
+      api: this.server.client(),
+      clock: this.clock,
+      log: logger("drain"),
+      controller: { clock: this.clock, connect: (_metrics, mayWrite) => this.server.client(mayWrite) },
+    });
   }
 
   plan(node: string): (NodeTrafficPlan & FakeObject) | undefined {

@@ -17,6 +17,7 @@ describe("readEnvironment", () => {
       ovsRunDirectory: "/run/openvswitch",
       netnsDirectory: "/run/netns",
       cleanupDeadlineSeconds: 60,
+      drainDeadlineSeconds: 120,
     });
   });
 
