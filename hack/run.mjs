@@ -27,6 +27,7 @@ const programs = {
   deploy: [["--import", "tsx", "hack/deploy/main.ts"]],
   demo: [["--import", "tsx", "hack/demo/main.ts"]],
   "bench-e2e": [["--import", "tsx", "test/bench/e2e/main.ts"]],
+  mutation: [["node_modules/@stryker-mutator/core/bin/stryker.js", "run", "test/mutation/stryker.config.json"]],
   "bench-admission": [["--import", "tsx", "test/bench/admission/main.ts"]],
   "bench-controller": [["--expose-gc", "--import", "tsx", "test/bench/controller/main.ts"]],
   "bench-dataplane": [["--import", "tsx", "test/bench/dataplane/main.ts"]],

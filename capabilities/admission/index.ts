@@ -5,11 +5,7 @@ export { readAdmissionEnvironment, type AdmissionEnvironment } from "./environme
 export { AdmissionMetrics } from "./metrics";
 export {
   format,
-  formatWarning,
-  MESSAGES,
   mistakes,
-  Overlay,
-  Peers,
   Surroundings,
   warnings,
   type Mistake,

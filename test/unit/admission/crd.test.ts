@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { MESSAGES, mistakes, type MistakeKind } from "../../../capabilities/admission";
+import { MESSAGES, mistakes, type MistakeKind } from "../../../capabilities/admission/rules";
 import { INVALID, manifest } from "./cases";
 
 interface Schema {

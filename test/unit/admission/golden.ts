@@ -1,6 +1,6 @@
 /** The page of all refusals that test/unit/admission/refusals.md holds: what was written, what the user reads. */
 import { stringify } from "yaml";
-import { format, mistakes, type Mistake } from "../../../capabilities/admission";
+import { format, mistakes, type Mistake } from "../../../capabilities/admission/rules";
 import { manifest, type Case } from "./cases";
 
 const LONGEST_LINE = 100;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { format, formatWarning, Overlay } from "../../../capabilities/admission";
+import { format, formatWarning, Overlay } from "../../../capabilities/admission/rules";
 import { BASE } from "./cases";
 
 const FLANNEL = { "flannel.alpha.coreos.com/backend-type": "vxlan" };

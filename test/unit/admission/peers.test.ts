@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { format, formatWarning, Peers } from "../../../capabilities/admission";
+import { format, formatWarning, Peers } from "../../../capabilities/admission/rules";
 import { BASE } from "./cases";
 
 const mirror = (targetPort: unknown): object => ({ ...BASE, targetPort });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ANNOTATIONS, FINALIZER } from "@ovs-traffic-control/api";
-import { Surroundings } from "../../../capabilities/admission";
+import { Surroundings } from "../../../capabilities/admission/rules";
 import { denial, judge, signature } from "../../../capabilities/admission/review";
 import { manifest, type Case } from "./cases";
 

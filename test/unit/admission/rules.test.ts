@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { format, mistakes } from "../../../capabilities/admission";
+import { format, mistakes } from "../../../capabilities/admission/rules";
 import { INVALID, manifest, VALID, WRONG_TYPES, type Case } from "./cases";
 import { page } from "./golden";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatWarning, mistakes, warnings, type WarningCode } from "../../../capabilities/admission";
+import { formatWarning, mistakes, warnings, type WarningCode } from "../../../capabilities/admission/rules";
 import { manifest, type Case } from "./cases";
 
 const codes = (change: Case["change"]): WarningCode[] => {
