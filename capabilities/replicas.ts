@@ -64,12 +64,13 @@ export function allOf(replicas: Replicas): Replica[] {
 export interface ReplicaOptions {
   api: KubernetesApi;
   nodesNamespace: string;
+  relistMilliseconds?: number;
   clock: Clock;
   log: Logger;
 }
 
-export function replicasOf({ api, nodesNamespace, clock, log }: ReplicaOptions, on: ReplicaHandlers): Replicas {
-  const common = { api, clock, log };
+export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replicas {
+  const { nodesNamespace, ...common } = options;
   const programmers = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
   return {
     trafficControls: new Informer<RawTrafficControl, TrafficControl>({
