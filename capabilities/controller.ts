@@ -56,6 +56,8 @@ export interface ControllerOptions {
   /** How to reach the API server; each client asks its fence, if it is given one, before each write. */
   connect?: (metrics: EngineMetrics, mayWrite?: () => boolean) => KubernetesApi;
   clock?: Clock;
+  /** How long watches are believed before everything is listed anew; two hours if absent. */
+  relistMilliseconds?: number;
   /** Of this program, for trafficcontrol_build_info. */
   version?: string;
   /** Takes every TrafficControl for one that is being deleted (drain.ts). */
@@ -82,6 +84,8 @@ function connectByEnvironment(): Required<ControllerOptions>["connect"] {
   return (metrics, mayWrite) => new KubernetesClient({ connection, metrics, mayWrite });
 }
 
+type StartOptions = ControllerOptions & Required<Omit<ControllerOptions, "relistMilliseconds">>;
+
 class TrafficController implements Controller {
   private readonly clock: Clock;
   private readonly engineMetrics: EngineMetrics;
@@ -104,9 +108,9 @@ class TrafficController implements Controller {
 
   constructor(
     private readonly environment: Environment,
-    private readonly options: Required<ControllerOptions>,
+    private readonly options: StartOptions,
   ) {
-    const { clock, connect, version, isDraining } = options;
+    const { clock, connect, version, relistMilliseconds, isDraining } = options;
     const metrics = (this.engineMetrics = new EngineMetrics({ processMetrics: true, version }));
     this.clock = clock;
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
@@ -129,7 +133,7 @@ class TrafficController implements Controller {
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
     this.replicas = replicasOf(
-      { api: reader, nodesNamespace, clock, log: logger("replicas"), isDraining },
+      { api: reader, nodesNamespace, relistMilliseconds, clock, log: logger("replicas"), isDraining },
       this.handlers(),
     );
     const { trafficControls, nodes, plans, jobs } = this.replicas;
@@ -168,7 +172,14 @@ class TrafficController implements Controller {
         deadlineSeconds: cleanupDeadlineSeconds,
         clock,
       }),
-      reporter: new Reporter({ api, events, metrics: this.reportingMetrics, admit, clock }),
+      reporter: new Reporter({
+        api,
+        events,
+        metrics: this.reportingMetrics,
+        asOfLastRun: programmerMode === "oneShot",
+        admit,
+        clock,
+      }),
       events,
       cleanupDeadlineSeconds,
     });

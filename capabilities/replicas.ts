@@ -64,6 +64,7 @@ export function allOf(replicas: Replicas): Replica[] {
 export interface ReplicaOptions {
   api: KubernetesApi;
   nodesNamespace: string;
+  relistMilliseconds?: number;
   clock: Clock;
   log: Logger;
   /** Every TrafficControl looks as if it were being deleted: the controller then takes its taps away and lets it go. */
@@ -71,8 +72,7 @@ export interface ReplicaOptions {
 }
 
 export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replicas {
-  const { api, nodesNamespace, clock, log, isDraining = false } = options;
-  const common = { api, clock, log };
+  const { nodesNamespace, isDraining = false, ...common } = options;
   const programmers = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
   return {
     trafficControls: new Informer<RawTrafficControl, TrafficControl>({

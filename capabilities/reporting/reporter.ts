@@ -33,6 +33,8 @@ export interface ReporterOptions {
   api: KubernetesApi;
   events: EventRecorder;
   metrics: ReportingMetrics;
+  /** In oneShot mode: nobody watches the nodes between two runs. */
+  asOfLastRun: boolean;
   /** Takes over the object as the write has returned it. */
   admit: (trafficControl: TrafficControl) => void;
   clock: Clock;
@@ -53,13 +55,13 @@ export class Reporter {
   constructor(private readonly options: ReporterOptions) {}
 
   async report(trafficControl: TrafficControl, situation: Situation): Promise<ReconcileResult> {
-    const { clock, metrics } = this.options;
+    const { clock, metrics, asOfLastRun } = this.options;
     const { name = "" } = trafficControl.metadata;
     const moment = clock.monotonic();
     const memory = this.memoryOf(trafficControl, moment);
     const { collectors, ...rest } = situation;
     const unrealizedFor = new Map([...memory.unrealizedSince].map(([node, since]) => [node, moment - since]));
-    const output = statusOf({ trafficControl, ...rest, unrealizedFor, now: clock.now() });
+    const output = statusOf({ trafficControl, ...rest, asOfLastRun, unrealizedFor, now: clock.now() });
     memory.unrealizedSince = new Map(
       output.unrealized.map((node) => [node, memory.unrealizedSince.get(node) ?? moment]),
     );

@@ -21,6 +21,8 @@ export interface StatusInput {
   /** Existing nodes with selected Pods, in any order. */
   nodes: readonly NodeView[];
   conflict?: { winner: string; message: string };
+  /** Nobody watches the nodes since (oneShot mode): what is said holds for the last run. */
+  asOfLastRun?: boolean;
   /** For how many milliseconds a node has not been realized, by name. */
   unrealizedFor: ReadonlyMap<string, number>;
   /** The time of day, for timestamps. */
@@ -108,7 +110,7 @@ function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]
   const unrealized = judged.filter(({ state }) => state.state !== "realized" && state.state !== "notReady");
   const answering = judged.filter(({ state }) => state.state !== "notReady");
   if (answering.length === 0) return { verdicts: reconciling(REASONS.nodeNotReady, notReadySentence(judged)) };
-  if (unrealized.length === 0) return { verdicts: [ready(REASONS.realized, realizedSentence(trafficControl, judged))] };
+  if (unrealized.length === 0) return { verdicts: [ready(REASONS.realized, realizedSentence(input, judged))] };
   const late = unrealized.filter(({ state, age }) => state.state === "failed" || age >= GRACE_MS);
   if (wasReady(trafficControl) && late.length === 0) {
     const oldest = Math.max(...unrealized.map(({ age }) => age));
@@ -200,11 +202,12 @@ function nothingSelected({ spec }: TrafficControl): string {
   return isEmpty ? "appliedTo is empty and selects no Pod." : "No running Pod matches appliedTo.";
 }
 
-function realizedSentence({ spec }: TrafficControl, judged: Judged[]): string {
+function realizedSentence({ trafficControl: { spec }, asOfLastRun }: StatusInput, judged: Judged[]): string {
   const pods = judged.reduce((sum, { view }) => sum + view.pods, 0);
   const silent = judged.filter(({ state }) => state.state === "notReady").map(({ view }) => view.node);
   const answering = judged.length - silent.length;
   const text = `Mirroring ${count(pods, POD)} on ${count(answering, NODE)} to ${targetText(spec.targetPort)}`;
+  if (asOfLastRun === true && silent.length === 0) return `${text}, as of each node's last run.`;
   return silent.length === 0 ? `${text}.` : `${text}; not on ${list(silent)}, which is not ready.`;
 }
 

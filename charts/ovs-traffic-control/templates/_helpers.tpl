@@ -41,6 +41,9 @@ Arguments: root, apiVersion, kind, name.
 {{- with .Values }}
 - { name: NODES_NAMESPACE, value: {{ .nodesNamespace.name | quote }} }
 - { name: PROGRAMMER_IMAGE, value: {{ include "otc.image" $ | quote }} }
+- { name: PROGRAMMER_MODE, value: {{ .programmer.mode | quote }} }
+- { name: JOBS_IN_FLIGHT, value: {{ .programmer.jobsInFlight | int | quote }} }
+- { name: JOBS_PER_SECOND, value: {{ .programmer.jobsPerSecond | quote }} }
 - { name: LINGER_SECONDS, value: {{ .programmer.lingerSeconds | int | quote }} }
 - { name: OVS_RUNDIR, value: {{ .programmer.ovsRunDirectory | quote }} }
 - { name: NETNS_DIR, value: {{ .programmer.netnsDirectory | quote }} }

@@ -60,6 +60,19 @@ const RIGHTS: Record<string, string[]> = {
   ],
 };
 
+describe("the rights in oneShot mode", () => {
+  it("are besides to write a plan's status and the file for the Job, and nothing else", () => {
+    const roles = objects<RbacObject>("rbac-one-shot.yaml").filter(({ rules }) => rules !== undefined);
+    assert.deepEqual(
+      roles.flatMap(({ metadata, rules }) => rules!.flatMap((rule) => lines(metadata.namespace ?? "everywhere", rule))),
+      [
+        "everywhere: patch nodetrafficplans/status.ovs-traffic-control.dev",
+        `${NODES_NAMESPACE}: create patch configmaps`,
+      ],
+    );
+  });
+});
+
 describe("the rights that the chart gives", () => {
   for (const [account, rights] of Object.entries(RIGHTS))
     it(`are for ${account.split("/")[1] ?? ""} those of the table and no others`, () => {

@@ -21,6 +21,8 @@ const EXPRESSIONS: Record<string, string> = {
 };
 /** Blocks that only add to an object; they are left out. */
 const OPTIONAL_BLOCK = /^\{\{- with [^}]*\}\}\n[^]*?^\{\{- end \}\}\n/gm;
+/** A template that is there in one mode only: read as if it were. */
+const WHOLE_CONDITION = /^\{\{- if [^}]*\}\}\n([^]*?)^\{\{- end \}\}\n?$/m;
 const COMMENT_OR_DEFINITION = /^\{\{- (?:\/\*[^]*?\*\/|define [^]*?\{\{- end) ?\}\}\n/gm;
 
 export function chartFile(name: string): string {
@@ -36,6 +38,7 @@ export function objects<T>(template: string): T[] {
   const text = chartFile(`templates/${template}`)
     .replaceAll(COMMENT_OR_DEFINITION, "")
     .replaceAll(OPTIONAL_BLOCK, "")
+    .replace(WHOLE_CONDITION, "$1")
     .replaceAll(/\{\{-? ?(.*?) ?-?\}\}/g, (whole, expression: string) => {
       const value = EXPRESSIONS[expression];
       if (value === undefined) throw new Error(`templates/${template} has ${whole}, which these tests cannot read.`);

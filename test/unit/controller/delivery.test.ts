@@ -75,19 +75,18 @@ describe("Jobs of many nodes", function () {
   });
 
   it("come back by themselves for their renewal, without any event", async () => {
-    const cluster = nodes(1, {});
-    cluster.isAsleep = true;
-    const { controller } = await cluster.start();
+    const cluster = nodes(1);
+    await cluster.start();
     cluster.addTrafficControl("tap");
-    for (let i = 0; i < 25; i++) await cluster.tickOnce();
-    await cluster.clock.advance(1_000);
-    const before = cluster.jobs()[0]?.metadata.uid;
-    assert.notEqual(before, undefined);
-    // Nothing else happens for half a day, and the leader keeps its Lease.
-    await cluster.clock.advance(11.5 * HOUR_MS);
-    for (let i = 0; i < 25; i++) await cluster.tickOnce();
-    assert.notEqual(cluster.jobs()[0]?.metadata.uid, before);
-    await controller.stop();
+    await cluster.clock.advance(5_000);
+    const { name, uid } = cluster.jobs()[0]!.metadata;
+    const creationTimestamp = new Date(cluster.clock.now() + 20_000 - renewalAge(uid)).toISOString();
+    cluster.server.put({ resource: RESOURCES.jobs, namespace: "nodes", name }, { metadata: { creationTimestamp } });
+    cluster.touchNode("node-1");
+    await cluster.clock.advance(15_000);
+    assert.equal(cluster.jobs()[0]!.metadata.uid, uid);
+    await cluster.clock.advance(15_000);
+    assert.notEqual(cluster.jobs()[0]?.metadata.uid, uid);
   });
 
   it("are replaced when the image changes, within the budget and one programmer at a time", async () => {
@@ -154,6 +153,8 @@ describe("oneShot mode", function () {
     assert.notEqual(cluster.ready("tap"), "True Realized");
     await cluster.clock.advance(5_000);
     assert.equal(cluster.ready("tap"), "True Realized");
+    const [ready] = cluster.trafficControl("tap")!.status!["conditions"] as { message: string }[];
+    assert.match(ready!.message, /as of each node's last run\.$/);
     assert.deepEqual([cluster.inForce("node-1"), cluster.inForce("node-2")], [["tap"], ["tap"]]);
     await cluster.clock.advance(60_000);
     assert.deepEqual([cluster.jobs(), cluster.jobsCreated.length], [[], 2], "nothing stays, nothing is done twice");

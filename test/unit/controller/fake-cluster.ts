@@ -60,8 +60,6 @@ export class FakeCluster {
   readonly jobsCreated: string[] = [];
   /** The most Jobs at a time whose Pod does not run yet. */
   mostStarting = 0;
-  /** Nothing happens in the cluster but by tickOnce(): for tests that let hours pass. */
-  isAsleep = false;
   private readonly applied = new Map<string, string[]>();
   private readonly controllers: Controller[] = [];
   private readonly emptySince = new Map<string, number>();
@@ -216,17 +214,9 @@ export class FakeCluster {
 
   private tick(): void {
     this.clock.after(TICK_MS, () => {
-      if (this.isAsleep) return;
       this.step();
       this.tick();
     });
-  }
-
-  /** What happens in a fifth of a second, if nothing happens by itself. */
-  async tickOnce(): Promise<void> {
-    await this.clock.advance(TICK_MS);
-    this.step();
-    await this.clock.advance(0);
   }
 
   private step(): void {
