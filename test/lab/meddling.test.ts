@@ -46,7 +46,7 @@ describe("taps on a bridge that somebody works on", () => {
     await eventually(
       "our flows are back",
       async () => {
-        assert.deepEqual(withoutPorts(await ownFlows(node)), withoutPorts(before));
+        assert.deepEqual(withoutPorts(await ownFlows(node)), withoutPorts(before), programmer.log);
         return true;
       },
       PATIENCE,

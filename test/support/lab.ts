@@ -188,6 +188,20 @@ export class Lab {
     ]);
   }
 
+  /**
+   * Another device of the node in the Pods' network, whose switch sends everything to it that is not for a port where it
+   * has seen the address: it does not learn from this one, nor from eth1 any more.
+   */
+  async addUplink(node: LabNode, name: string): Promise<void> {
+    const underlay = this.namespace("ul");
+    const end = `${name}${node.name}`;
+    await this.cable(node.namespace, name, underlay, end, "l20");
+    await ip(
+      underlay,
+      [end, `l${node.name}`].map((port) => `link set ${port} type bridge_slave learning off fdb_flush`),
+    );
+  }
+
   /** Makes a device on the node, up, whose other end (`NAME-p`) is on the node too: a target for `device` ports. */
   async addDevice(node: LabNode, name: string): Promise<string> {
     const peer = `${name}-p`;

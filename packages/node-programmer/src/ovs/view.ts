@@ -9,8 +9,11 @@ import type { Replica } from "ovs-ofctl-wrapper";
 export const COLUMNS = {
   Open_vSwitch: ["external_ids", "ovs_version"],
   Bridge: ["name", "ports", "datapath_type", "fail_mode", "external_ids"],
-  Port: ["name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config"],
-  Interface: ["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids"],
+  Port: [
+    ...(["name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config"] as const),
+    ...(["bond_mode", "bond_active_slave"] as const),
+  ],
+  Interface: ["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids", "mac_in_use"],
 } as const;
 export type OvsReplica = Replica<typeof COLUMNS>;
 
@@ -27,6 +30,8 @@ export interface InterfaceView {
   linkState: string | undefined;
   ifindex: number | undefined;
   externalIds: Strings;
+  /** Waits in an active-backup bond for the active member to fail: what arrives by it is dropped by NORMAL. */
+  idle?: boolean;
 }
 
 export interface PortView {
@@ -91,6 +96,7 @@ export function viewOf(replica: OvsReplica): OvsView {
                 linkState: found.link_state,
                 ifindex: found.ifindex,
                 externalIds: found.external_ids,
+                ...(isIdle(row, found.mac_in_use) ? { idle: true } : {}),
               },
             ]
           : [];
@@ -122,6 +128,18 @@ export function viewOf(replica: OvsReplica): OvsView {
   bridges.sort((a, b) => (a.name < b.name ? -1 : 1));
   const [root] = replica.rows("Open_vSwitch").values();
   return { externalIds: root?.external_ids ?? new Map(), bridges, ports };
+}
+
+/** A bond without a mode is active-backup (ovs-vswitchd.conf.db(5)); its active member is known by its MAC address. */
+function isIdle(port: Bonding, mac: string | undefined): boolean {
+  const { interfaces, bond_mode: mode = "active-backup", bond_active_slave: active = "" } = port;
+  return interfaces.length > 1 && mode === "active-backup" && active !== "" && mac !== undefined && mac !== active;
+}
+
+interface Bonding {
+  interfaces: readonly string[];
+  bond_mode?: string | undefined;
+  bond_active_slave?: string | undefined;
 }
 
 export function bridgeOf(view: OvsView, name: string): BridgeView | undefined {

@@ -20,6 +20,7 @@ export function compile(input: BridgeInput): Flow[] {
     ...unique([...input.silentPorts, ...targets])
       .filter((ofport) => !relayed.has(ofport))
       .map(packet.isInjectedByTarget),
+    ...unique(input.idleMembers ?? []).map(packet.arrivesByIdleMember),
     ...uniqueBy(input.carriedTunnels.map(packet.isCopyOnItsWay), (flow) => flow.match),
     ...packet.isNeighbourDiscovery(),
     ...packet.isIP(),

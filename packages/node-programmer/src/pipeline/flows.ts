@@ -51,6 +51,11 @@ export function isInjectedByTarget(ofport: number): Flow {
   return atEntry(290, `in_port=${ofport}`, "drop");
 }
 
+/** A switch floods to all members of a bond; the frame has come, or will come, by the active one too. */
+export function arrivesByIdleMember(ofport: number): Flow {
+  return atEntry(280, `in_port=${ofport}`, `goto_table:${T.HAND_BACK}`);
+}
+
 /** A copy in a tunnel to its collector is not copied again, even if the collector is a selected Pod. */
 export function isCopyOnItsWay({ remoteIP, udpPort }: CarriedTunnel): Flow {
   const v6 = remoteIP.includes(":");

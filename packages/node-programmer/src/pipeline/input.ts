@@ -53,6 +53,8 @@ export interface BridgeInput {
   /** All ports of the bridge that have a tag, whoever owns them. */
   taggedPorts: readonly TaggedPort[];
   relays: readonly Relay[];
+  /** OpenFlow ports of bond members whose packets NORMAL drops, so that they are nobody's; absent for none. */
+  idleMembers?: readonly number[];
   /** OpenFlow ports that never inject anything: targets, and our ends of patch pairs that only send. */
   silentPorts: readonly number[];
   carriedTunnels: readonly CarriedTunnel[];

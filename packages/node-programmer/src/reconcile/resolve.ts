@@ -196,6 +196,7 @@ function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, B
       pods: here?.pods ?? [],
       taggedPorts: here?.pods.some((pod) => pod.ingress.length > 0) ? taggedPortsOf(bridge) : [],
       relays,
+      idleMembers: idleMembersOf(bridge),
       silentPorts,
       carriedTunnels,
     });
@@ -223,6 +224,12 @@ function taggedPortsOf(bridge: BridgeView): TaggedPort[] {
     const tunnel = port.vlanMode === "dot1q-tunnel";
     return port.interfaces.flatMap(({ ofport }) => (ofport === undefined ? [] : [{ ofport, tag, tunnel }]));
   });
+}
+
+function idleMembersOf(bridge: BridgeView): number[] {
+  return bridge.ports.flatMap(({ interfaces }) =>
+    interfaces.flatMap(({ idle, ofport }) => (idle && ofport !== undefined ? [ofport] : [])),
+  );
 }
 
 /** Tunnels of all rules, in force or not: a rule's copies may still be on their way when it has a problem. */

@@ -37,6 +37,8 @@ export interface Tables {
     trunks: number[];
     vlan_mode: string | undefined;
     bond_mode: string | undefined;
+    /** MAC address of the member that a bond sends by; "" or undefined while there is none. */
+    bond_active_slave: string | undefined;
     external_ids: Strings;
     other_config: Strings;
   };
