@@ -59,8 +59,7 @@ export function parseTables(output: string): TableStatistics[] {
   const tables: TableStatistics[] = [];
   for (const line of output.split("\n")) {
     const head = /^ *table (\d+)(?: \(".*"\))?:/.exec(line);
-    if (head && !line.includes("ditto"))
-      tables.push({ table: Number(head[1]), flows: 0, lookups: 0, matched: 0 });
+    if (head && !line.includes("ditto")) tables.push({ table: Number(head[1]), flows: 0, lookups: 0, matched: 0 });
     const last = tables.at(-1);
     const counts = /^ *active=(\d+), lookup=(\d+), matched=(\d+)/.exec(line);
     if (counts && last) {
