@@ -7,8 +7,8 @@ import { ConnectionMonitor } from "./monitor";
 import { watchByProcess } from "./ofctl-watch";
 import { formatChange, formatFilter, parseFlows } from "./flow";
 import type { FlowChange, FlowEntry, FlowFilter } from "./flow";
-import { parseAggregate, parsePorts } from "./port";
-import type { AggregateStatistics, OpenFlowPort } from "./port";
+import { parseAggregate, parsePorts, parseTables } from "./port";
+import type { AggregateStatistics, OpenFlowPort, TableStatistics } from "./port";
 import { fail, ok } from "./result";
 import type { OvsOptions, Result } from "./result";
 import { run } from "./run";
@@ -48,9 +48,10 @@ export class OpenFlow {
 
   /**
    * Applies all changes in one atomic, ordered OpenFlow bundle: either all of them are in force, at one instant, or none
-   * and the error names the change that was refused. No changes, no call.
+   * and the error names the change that was refused. No changes, no call. A stream of changes is read to its end first.
    */
-  async bundle(bridge: string, changes: readonly FlowChange[]): Promise<Result<void>> {
+  async bundle(bridge: string, stream: Iterable<FlowChange> | AsyncIterable<FlowChange>): Promise<Result<void>> {
+    const changes = Symbol.asyncIterator in stream ? await collect(stream) : [...stream];
     if (changes.length === 0) return ok(undefined);
     const outcome = await this.bundleDirectly(bridge, changes);
     if (outcome === "done") return ok(undefined);
@@ -83,6 +84,12 @@ export class OpenFlow {
     const line = /^ovs-ofctl: -:(\d+): (.*)/m.exec(error.stderr);
     if (line) error.message = `${line[2]!}, in "${lines[Number(line[1]) - 1] ?? ""}"`;
     return output;
+  }
+
+  /** The bridge's flow tables with their number of flows and of packets. */
+  async dumpTables(bridge: string): Promise<Result<TableStatistics[]>> {
+    const output = await this.ofctl(bridge, [], "dump-tables", []);
+    return output.ok ? ok(parseTables(output.value)) : output;
   }
 
   /** The bridge's OpenFlow ports with their configuration and state. */
@@ -133,6 +140,12 @@ export class OpenFlow {
 }
 
 export type PortAction = "up" | "down" | "flood" | "no-flood" | "receive" | "no-receive" | "forward" | "no-forward";
+
+async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const each of stream) all.push(each);
+  return all;
+}
 
 function nonEmpty(text: string): string[] {
   return text === "" ? [] : [text];

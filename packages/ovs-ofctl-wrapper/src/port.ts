@@ -1,4 +1,4 @@
-/** Output of dump-ports-desc and dump-aggregate as values. Called by OpenFlow. */
+/** Output of dump-ports-desc, dump-aggregate and dump-tables as values. Called by OpenFlow. */
 
 /** One OpenFlow port of a bridge. */
 export interface OpenFlowPort {
@@ -42,4 +42,34 @@ export function parsePorts(output: string): OpenFlowPort[] {
 export function parseAggregate(output: string): AggregateStatistics | null {
   const found = /packet_count=(\d+) byte_count=(\d+) flow_count=(\d+)/.exec(output);
   return found && { packets: Number(found[1]), bytes: Number(found[2]), flows: Number(found[3]) };
+}
+
+/** One flow table of a bridge. */
+export interface TableStatistics {
+  /** 0-254. */
+  table: number;
+  flows: number;
+  /** Packets looked up in the table, and those for which a flow was found. */
+  lookups: number;
+  matched: number;
+}
+
+/** `tables 2...9: ditto` stands for tables that say the same as the one before. */
+export function parseTables(output: string): TableStatistics[] {
+  const tables: TableStatistics[] = [];
+  for (const line of output.split("\n")) {
+    const head = /^ *table (\d+)(?: \(".*"\))?:/.exec(line);
+    if (head && !line.includes("ditto")) tables.push({ table: Number(head[1]), flows: 0, lookups: 0, matched: 0 });
+    const last = tables.at(-1);
+    const counts = /^ *active=(\d+), lookup=(\d+), matched=(\d+)/.exec(line);
+    if (counts && last) {
+      const [flows, lookups, matched] = counts.slice(1).map(Number) as [number, number, number];
+      Object.assign(last, { flows, lookups, matched });
+    }
+    const ditto = /^ *tables? (\d+)(?:\.\.\.(\d+))?: ditto/.exec(line);
+    if (ditto && last)
+      for (let table = Number(ditto[1]); table <= Number(ditto[2] ?? ditto[1]); table++)
+        if (table > last.table) tables.push({ ...last, table });
+  }
+  return tables;
 }

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { diffFlows, flowKey, formatFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
 import type {
   Flow,
+  FlowChange,
   FlowEntry,
   FlowFilter,
   MonitorEvent,
@@ -177,9 +178,18 @@ describe("flows on a real Open vSwitch", () => {
     assert.deepEqual(diffFlows(await dump(), [steer, after]), []);
   });
 
-  it("sums flows by cookie", async () => {
-    value(await openflow.bundle(BRIDGE, diffFlows([], [ours("ip", "drop"), ours("ipv6", "drop")])));
+  it("takes a stream of flows for one bundle, and sums them by cookie and by table", async () => {
+    async function* stream(): AsyncGenerator<FlowChange> {
+      for (const match of ["ip", "ipv6"]) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        yield { kind: "add", ...ours(match, "drop") };
+      }
+    }
+    value(await openflow.bundle(BRIDGE, stream()));
     assert.equal(value(await openflow.aggregate(BRIDGE, OURS)).flows, 2);
+    const tables = value(await openflow.dumpTables(BRIDGE));
+    assert.equal(tables.length, 254);
+    assert.equal(tables.find(({ table }) => table === 240)?.flows, 2);
   });
 
   it("reads ports with their flags and sets no-flood", async () => {

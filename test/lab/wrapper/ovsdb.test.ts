@@ -130,6 +130,39 @@ describe("OVSDB of a real Open vSwitch", () => {
     );
   });
 
+  it("follows the rows that meet a condition, as they come to meet it and cease to", async () => {
+    const changes: string[] = [];
+    const replica = value(
+      await db.monitor(
+        { Port: ["name", "tag", "trunks", "external_ids"] },
+        (all) => {
+          for (const { before, after } of all)
+            changes.push(`${(after ?? before)?.name ?? ""} ${before ? (after ? "changed" : "deleted") : "new"}`);
+        },
+        { Port: [["tag", "==", 100]] },
+      ),
+    );
+    const { port } = lab!.pod("a");
+    assert.equal(replica.rows("Port").size, 0);
+    await node.vsctl("set", "port", port, "tag=100", "trunks=1,2", "external_ids:x=1");
+    await node.vsctl("add-port", "br-int", "eve", "tag=100", "--", "set", "interface", "eve", "type=internal");
+    await node.vsctl("set", "port", port, "trunks=2,3", "external_ids:x=2", "external_ids:z=1");
+    await node.vsctl("remove", "port", port, "external_ids", "z");
+    await settled(() => changes.length >= 4);
+    const followed = replica.find("Port", ({ name }) => name === port)!;
+    assert.deepEqual(followed.trunks.toSorted(), [2, 3]);
+    assert.deepEqual([followed.external_ids.get("x"), followed.external_ids.get("z")], ["2", undefined]);
+    assert.equal(followed.external_ids.get("contPodUid"), lab!.pod("a").uid);
+    await node.vsctl("clear", "port", port, "tag", "trunks");
+    await node.vsctl("remove", "port", port, "external_ids", "x", "--", "del-port", "eve");
+    await settled(() => changes.length >= 6);
+    assert.deepEqual(changes, [
+      ...[`${port} new`, "eve new", `${port} changed`, `${port} changed`],
+      ...[`${port} deleted`, "eve deleted"],
+    ]);
+    assert.equal(replica.rows("Port").size, 0);
+  });
+
   it("does all operations of a transaction or none, and says which one failed", async () => {
     const message = refusal(
       await db.transact([

@@ -8,7 +8,7 @@ import {
   parseFlows,
 } from "../../../packages/ovs-ofctl-wrapper/src/index";
 import { parseFlowEvent } from "../../../packages/ovs-ofctl-wrapper/src/ofctl-watch";
-import { parseAggregate, parsePorts } from "../../../packages/ovs-ofctl-wrapper/src/port";
+import { parseAggregate, parsePorts, parseTables } from "../../../packages/ovs-ofctl-wrapper/src/port";
 import { flow } from "../../support/lab-flows";
 
 /** Recorded from Open vSwitch; what the older and newer ones print differently is in it. */
@@ -140,6 +140,62 @@ describe("other output of ovs-ofctl", () => {
       { number: 2, name: "a b", mac: "fe:0f:d6:76:ee:d2", config: [], state: ["LIVE"] },
       { number: 65534, name: "br-int", mac: "36:ec:0b:4e:76:42", config: [], state: [] },
     ]);
+  });
+
+  /** After openvswitch/ovs-issues#252 (2022), which shows what versions 1.3 and 1.0 print of one bridge of Antrea's. */
+  const TABLES = {
+    "OpenFlow 1.3": `OFPST_TABLE reply (OF1.3) (xid=0x2):
+  table 0:
+    active=4, lookup=1070, matched=1060
+
+  table 1:
+    active=0, lookup=0, matched=0
+
+  tables 2...9: ditto
+
+  table 10:
+    active=8, lookup=1070, matched=1070
+`,
+    "OpenFlow 1.0, with names and features": `OFPST_TABLE reply (xid=0x2):
+  table 0 ("Classification"):
+    active=4, lookup=1070, matched=1060
+    max_entries=1000000
+    matching:
+      exact match or wildcard: in_port eth_{src,dst,type} vlan_{vid,pcp} ip_{src,dst} nw_{proto,tos} tcp_{src,dst}
+
+  table 1:
+    active=0, lookup=0, matched=0
+    (same features)
+
+  tables 2...9: ditto
+
+  table 10 ("SpoofGuard"):
+    active=8, lookup=1070, matched=1070
+    (same features)
+`,
+  };
+  for (const [version, output] of Object.entries(TABLES))
+    it(`reads tables, those that are like the one before included (${version})`, () => {
+      const tables = parseTables(output);
+      assert.deepEqual(
+        tables.map(({ table }) => table),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+      );
+      assert.deepEqual(tables[0], { table: 0, flows: 4, lookups: 1070, matched: 1060 });
+      assert.deepEqual(tables[9], { table: 9, flows: 0, lookups: 0, matched: 0 });
+      assert.deepEqual(tables[10], { table: 10, flows: 8, lookups: 1070, matched: 1070 });
+    });
+
+  it("reads one table that is like the one before", () => {
+    const output =
+      "OFPST_TABLE reply (OF1.5) (xid=0x2):\n  table 0:\n    active=1, lookup=2, matched=3\n\n  table 1: ditto\n";
+    assert.deepEqual(
+      parseTables(output).map(({ table, flows }) => [table, flows]),
+      [
+        [0, 1],
+        [1, 1],
+      ],
+    );
   });
 
   it("reads an aggregate", () => {

@@ -78,6 +78,50 @@ describe("OVSDB client on a failing server (a fake)", () => {
     assert.equal(lock.held, true);
   });
 
+  it("follows differences of rows that meet a condition, and brings them up to date after a reconnection", async () => {
+    fake.answers["monitor_cond"] = () => ({ Port: { u1: { initial: { name: "a", trunks: ["set", [1, 2]] } } } });
+    const seen: string[] = [];
+    const replica = value(
+      await db.monitor(
+        { Port: ["name", "tag", "trunks", "external_ids"] },
+        (changes) => {
+          for (const { uuid: id, before, after } of changes)
+            seen.push(`${id} ${before?.name ?? "-"} → ${after?.name ?? "-"}`);
+        },
+        { Port: [["tag", "==", 7]] },
+      ),
+    );
+    const ports = replica.rows("Port");
+    const { params } = fake.requests.find(({ method }) => method === "monitor_cond")!;
+    assert.deepEqual(params[2], {
+      Port: [{ columns: ["name", "tag", "trunks", "external_ids"], where: [["tag", "==", 7]] }],
+    });
+    // What nobody has set is not told.
+    assert.deepEqual(ports.get("u1"), {
+      ...{ uuid: "u1", name: "a", tag: undefined },
+      ...{ trunks: [1, 2], external_ids: new Map() },
+    });
+    const update = (rows: unknown): void => {
+      fake.send({ id: null, method: "update2", params: [params[1], { Port: rows }] });
+    };
+    const entries = (map: Record<string, string>): unknown => ["map", Object.entries(map)];
+    update({ u1: { modify: { tag: 7, trunks: ["set", [2, 3]], external_ids: entries({ x: "1", y: "2" }) } } });
+    update({ u1: { modify: { external_ids: entries({ x: "1", y: "3" }) } }, u2: { insert: { name: "b" } } });
+    update({ u2: { delete: null } });
+    for (let i = 0; i < 100 && seen.length < 4; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.deepEqual(seen, ["u1 a → a", "u1 a → a", "u2 - → b", "u2 b → -"]);
+    assert.deepEqual(ports.get("u1"), {
+      ...{ uuid: "u1", name: "a", tag: 7 },
+      ...{ trunks: [1, 3], external_ids: new Map([["y", "3"]]) },
+    });
+    fake.answers["monitor_cond"] = () => ({ Port: { u3: { initial: { name: "c" } } } });
+    await fake.stop();
+    const back = once(db, "reconnect");
+    await fake.listen();
+    await back;
+    assert.deepEqual(seen.slice(4).sort(), ["u1 a → -", "u3 - → c"]);
+  });
+
   it("does not come back after close", async () => {
     db.close();
     const before = fake.requests.length;

@@ -15,6 +15,8 @@ export interface BridgeEvents {
 
 /** Milliseconds after a bundle of ours in which flow events are its echo. */
 const ECHO = 200;
+/** Milliseconds from the first touch of the marker to the next. */
+const FIRST_PAUSE = 5;
 /** ovs-vswitchd's default for max-revalidator, twice: by then every datapath flow has been looked at. */
 const TWO_REVALIDATIONS = 1000;
 
@@ -87,15 +89,10 @@ export class BridgeFlows {
     // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
     const marker = wanted.length === 0 && current.length > 1 ? current.filter(isMarker) : [];
     const changes = difference(current, [...wanted, ...marker]);
-    this.busyUntil = Infinity;
-    const done = await this.openflow.bundle(this.bridge, changes);
-    this.busyUntil = Date.now() + ECHO;
-    // Not earlier: it is one more process to start, and packets are waiting.
+    const done = await this.send(changes);
+    // Not earlier: packets are waiting.
     if (wanted.length > 0) this.monitor ??= this.watch();
-    if (!done.ok) {
-      this.current = null;
-      return done;
-    }
+    if (!done.ok) return done;
     this.wiped = false;
     this.inForce = [...wanted, ...marker];
     this.current = blind ? null : this.inForce;
@@ -108,31 +105,50 @@ export class BridgeFlows {
   /**
    * Waits until every packet meets the new flows: a bundle changes the tables at once, the datapath's cache follows.
    * revalidator/wait returns after the next round over that cache, up to half a second later unless something starts
-   * one. Touching the marker does: it is added once more, or, if it is all that is left, deleted.
+   * one. Adding the marker once more does; again and again, because the round may be over before the wait has begun.
+   * If the marker is all that is left, it goes at the end: no packet ever meets it.
    */
   async settle(): Promise<Result<void>> {
     const waiting = this.appctl.command("ovs-vswitchd", "revalidator/wait");
     const marker = this.inForce.find(isMarker);
     if (marker) {
-      const last = this.inForce.length === 1;
-      const { table, priority, match, cookie } = marker;
-      const touch = last
-        ? { kind: "deleteStrict" as const, table, priority, match, cookie }
-        : { kind: "add" as const, ...marker };
-      this.busyUntil = Infinity;
-      const touched = await this.openflow.bundle(this.bridge, [touch]);
-      this.busyUntil = Date.now() + ECHO;
-      if (!touched.ok) {
-        this.current = null;
-        return touched;
+      for (let pause = FIRST_PAUSE; ; pause *= 2) {
+        const touched = await this.send([{ kind: "add", ...marker }]);
+        if (!touched.ok) return touched;
+        if (await within(pause, waiting)) break;
       }
-      if (last) this.current = this.inForce = [];
+      if (this.inForce.length === 1) {
+        const { table, priority, match, cookie } = marker;
+        const gone = await this.send([{ kind: "deleteStrict", table, priority, match, cookie }]);
+        if (!gone.ok) return gone;
+        this.current = this.inForce = [];
+      }
     }
     const waited = await waiting;
     // "can't wait on multiple udpifs": a node with both datapaths.
     if (!waited.ok) await new Promise((resolve) => setTimeout(resolve, TWO_REVALIDATIONS));
     return ok(undefined);
   }
+
+  /** One bundle; the flow events that it causes are not somebody else's. */
+  private async send(changes: readonly FlowChange[]): Promise<Result<void>> {
+    this.busyUntil = Infinity;
+    const done = await this.openflow.bundle(this.bridge, changes);
+    this.busyUntil = Date.now() + ECHO;
+    if (!done.ok) this.current = null;
+    return done;
+  }
+}
+
+/** True if the promise is settled within so many milliseconds. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, false);
+  });
+  const settled = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
 }
 
 /** diffFlows of what is not word for word the same: reading thousands of flows to find one that differs takes longer than Open vSwitch. */

@@ -8,13 +8,13 @@ import type { Reply } from "../jsonrpc";
 import { DEFAULT_TIMEOUT_SECONDS, fail, ok } from "../result";
 import type { OvsOptions, Result } from "../result";
 import { Lock } from "./lock";
-import type { Operation, OperationResult } from "./operations";
+import type { Conditions, Operation, OperationResult } from "./operations";
 import { failedOperation } from "./operations";
 import { Replica } from "./replica";
-import type { RowChange, TableUpdates } from "./replica";
+import type { Columns, RowChange, TableUpdates, TableUpdates2 } from "./replica";
 import type { Selection } from "./tables";
-import { shapeOf } from "./values";
-import type { ColumnShape, Schema } from "./values";
+import { defaultOf, shapeOf } from "./values";
+import type { Schema } from "./values";
 
 const DATABASE = "Open_vSwitch";
 const CONFIGURATION = { Open_vSwitch: ["cur_cfg"] } as const;
@@ -38,6 +38,8 @@ interface Events {
 
 interface Monitor {
   replica: Replica<Selection>;
+  /** undefined: every row. */
+  where: Conditions<Selection> | undefined;
   onChange: (changes: RowChange<Selection>[]) => void;
 }
 
@@ -84,14 +86,18 @@ export class Ovsdb extends EventEmitter<Events> {
   /**
    * Keeps a replica of the chosen columns; `onChange` is called with every later change (one call per transaction), not
    * with the initial rows. After a reconnection it is called with the difference to before.
+   *
+   * `where`: only rows that meet one of their table's conditions, all rows of a table without any. A row that no longer
+   * does is a deleted one. The server sorts them out (monitor_cond, ovsdb-server(7)).
    */
   async monitor<const S extends Selection>(
     selection: S,
     onChange: (changes: RowChange<S>[]) => void = () => undefined,
+    where?: Conditions<S>,
   ): Promise<Result<Replica<S>>> {
-    const replica = new Replica(selection, (table, column) => this.shape(table, column));
+    const replica = new Replica(selection, this.columns);
     const id = `m${this.nextMonitor++}`;
-    const monitor = { replica, onChange } as unknown as Monitor;
+    const monitor = { replica, onChange, where } as unknown as Monitor;
     this.monitors.set(id, monitor);
     const started = await this.startMonitor(id, monitor, false);
     if (started.ok) return ok(replica);
@@ -146,9 +152,10 @@ export class Ovsdb extends EventEmitter<Events> {
     return (this.options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1000;
   }
 
-  private shape(table: string, column: string): ColumnShape {
-    return shapeOf(this.schema.tables[table]?.columns[column]);
-  }
+  private readonly columns: Columns = {
+    shape: (table, column) => shapeOf(this.schema.tables[table]?.columns[column]),
+    empty: (table, column) => defaultOf(this.schema.tables[table]?.columns[column]),
+  };
 
   private async open(): Promise<void> {
     const path = `${this.options.runDir}/db.sock`;
@@ -182,22 +189,31 @@ export class Ovsdb extends EventEmitter<Events> {
 
   /** `again`: after a reconnection; what differs from before is a change. */
   private startMonitor(id: string, monitor: Monitor, again: boolean): Promise<Result<unknown>> {
+    const { replica, where } = monitor;
     const requests = Object.fromEntries(
-      Object.entries(monitor.replica.selection).map(([table, columns]) => [table, { columns }]),
+      Object.entries(replica.selection).map(([table, columns]) => {
+        const conditions = where?.[table as keyof typeof where];
+        return [table, conditions ? [{ columns, where: conditions }] : [{ columns }]];
+      }),
     );
-    const command = `ovsdb monitor ${Object.keys(requests).join(", ")}`;
-    return this.call(command, "monitor", [DATABASE, id, requests], (initial) => {
-      const changes = monitor.replica.apply(initial as TableUpdates, true);
+    const method = where ? "monitor_cond" : "monitor";
+    const command = `ovsdb ${method} ${Object.keys(requests).join(", ")}`;
+    return this.call(command, method, [DATABASE, id, requests], (initial) => {
+      const changes = where
+        ? replica.applyDifferences(initial as TableUpdates2, true)
+        : replica.apply(initial as TableUpdates, true);
       if (again && changes.length > 0) monitor.onChange(changes);
     });
   }
 
   private notified(method: string, params: unknown): void {
-    const [id, updates] = params as [string, TableUpdates];
-    if (method === "update") {
+    const [id, updates] = params as [string, TableUpdates & TableUpdates2];
+    if (method === "update" || method === "update2") {
       const monitor = this.monitors.get(id);
-      const changes = monitor?.replica.apply(updates) ?? [];
-      if (changes.length > 0) monitor?.onChange(changes);
+      if (!monitor) return;
+      const { replica, onChange } = monitor;
+      const changes = method === "update" ? replica.apply(updates) : replica.applyDifferences(updates);
+      if (changes.length > 0) onChange(changes);
     } else if (method === "locked") this.locks.get(id)?.set(true);
     else if (method === "stolen") this.locks.get(id)?.set(false);
   }

@@ -1,5 +1,5 @@
 /** Operations of an OVSDB transaction (RFC 7047, section 5.2), and what they answer. */
-import type { TableName } from "./tables";
+import type { Selection, TableName } from "./tables";
 import type { Wire } from "./values";
 
 /** `[column, function, value]`, RFC 7047 section 5.1. */
@@ -8,6 +8,8 @@ export type Condition = [
   is: "==" | "!=" | "includes" | "excludes" | "<" | "<=" | ">" | ">=",
   value: Wire,
 ];
+/** Rows of these tables are wanted that meet one of the conditions. */
+export type Conditions<S extends Selection> = { readonly [T in keyof S]?: readonly Condition[] };
 export type Mutation = [column: string, mutator: "+=" | "-=" | "insert" | "delete", value: Wire];
 export type WireRow = Readonly<Record<string, Wire>>;
 

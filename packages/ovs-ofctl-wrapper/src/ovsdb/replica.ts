@@ -1,5 +1,5 @@
 /** A local copy of chosen tables and columns, kept up to date by the server. Made by Ovsdb.monitor. */
-import { fromWire } from "./values";
+import { fromWire, withDifference } from "./values";
 import type { ColumnShape, Value, Wire } from "./values";
 import type { SelectedRow, Selection, TableName } from "./tables";
 
@@ -16,6 +16,25 @@ export type RowChange<S extends Selection> = {
 /** `table-updates` of RFC 7047, section 4.1.6. `old` holds only the changed columns, `new` all of them. */
 export type TableUpdates = Record<string, Record<string, { old?: Record<string, Wire>; new?: Record<string, Wire> }>>;
 
+/** `table-updates2` of monitor_cond (ovsdb-server(7)). A row that no longer meets the condition is deleted. */
+export type TableUpdates2 = Record<
+  string,
+  Record<
+    string,
+    | { initial: Record<string, Wire> }
+    | { insert: Record<string, Wire> }
+    | { modify: Record<string, Wire> }
+    | { delete: null }
+  >
+>;
+
+/** What the schema says of a column. */
+export interface Columns {
+  shape: (table: string, column: string) => ColumnShape;
+  /** Of a column that nobody has set. */
+  empty: (table: string, column: string) => Value;
+}
+
 type AnyRow = { uuid: string } & Record<string, Value>;
 
 export class Replica<S extends Selection> {
@@ -24,7 +43,7 @@ export class Replica<S extends Selection> {
   /** Use Ovsdb.monitor. */
   constructor(
     readonly selection: S,
-    private readonly shape: (table: string, column: string) => ColumnShape,
+    private readonly columns: Columns,
   ) {
     for (const table of Object.keys(selection)) this.tables.set(table, new Map());
   }
@@ -55,6 +74,37 @@ export class Replica<S extends Selection> {
     return changes;
   }
 
+  /** The same for a monitor with conditions, whose updates say differences only. */
+  applyDifferences(updates: TableUpdates2, complete = false): RowChange<S>[] {
+    const changes: RowChange<S>[] = [];
+    for (const [table, rows] of this.tables) {
+      const update = updates[table] ?? {};
+      if (complete) for (const id of rows.keys()) if (!(id in update)) this.set(changes, table, rows, id, undefined);
+      for (const [id, change] of Object.entries(update)) {
+        let after: AnyRow | undefined;
+        if ("initial" in change) after = this.whole(table, id, change.initial);
+        else if ("insert" in change) after = this.whole(table, id, change.insert);
+        else if ("modify" in change) after = this.modified(table, id, rows.get(id), change.modify);
+        this.set(changes, table, rows, id, after);
+      }
+    }
+    return changes;
+  }
+
+  /** A row of which only what is not default is told. */
+  private whole(table: string, id: string, told: Record<string, Wire>): AnyRow {
+    const row: AnyRow = { uuid: id };
+    for (const column of this.selection[table as TableName] ?? []) row[column] = this.columns.empty(table, column);
+    return { ...row, ...this.row(table, id, told) };
+  }
+
+  private modified(table: string, id: string, before: AnyRow | undefined, told: Record<string, Wire>): AnyRow {
+    const row: AnyRow = before ? { ...before } : this.whole(table, id, {});
+    for (const [column, wire] of Object.entries(told))
+      row[column] = withDifference(row[column], wire, this.columns.shape(table, column));
+    return row;
+  }
+
   private set(
     changes: RowChange<S>[],
     table: string,
@@ -71,7 +121,8 @@ export class Replica<S extends Selection> {
 
   private row(table: string, id: string, columns: Record<string, Wire>): AnyRow {
     const row: AnyRow = { uuid: id };
-    for (const [column, wire] of Object.entries(columns)) row[column] = fromWire(wire, this.shape(table, column));
+    for (const [column, wire] of Object.entries(columns))
+      row[column] = fromWire(wire, this.columns.shape(table, column));
     return row;
   }
 }

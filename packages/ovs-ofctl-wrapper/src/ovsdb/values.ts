@@ -47,7 +47,7 @@ export function fromWire(wire: Wire, shape: ColumnShape): Value {
 }
 
 interface SchemaColumn {
-  type: string | { key: unknown; value?: unknown; min?: number; max?: number | "unlimited" };
+  type: string | { key: string | { type: string }; value?: unknown; min?: number; max?: number | "unlimited" };
 }
 
 /** The relevant part of the answer to `get_schema`. */
@@ -63,4 +63,38 @@ export function shapeOf(column: SchemaColumn | undefined): ColumnShape {
   if (value !== undefined) return "map";
   if (max !== 1) return "set";
   return min === 0 ? "optional" : "scalar";
+}
+
+const DEFAULTS: Record<string, Atom> = { string: "", integer: 0, real: 0, boolean: false };
+const NO_UUID = "00000000-0000-0000-0000-000000000000";
+
+/** What a column holds if nobody has said anything (RFC 7047, section 5.2.1): monitor_cond leaves such columns out. */
+export function defaultOf(column: SchemaColumn | undefined): Value {
+  const shape = shapeOf(column);
+  if (shape === "map") return new Map();
+  if (shape === "set") return [];
+  if (shape === "optional" || !column) return undefined;
+  const { type } = column;
+  const key = typeof type === "string" ? type : type.key;
+  return DEFAULTS[typeof key === "string" ? key : key.type] ?? NO_UUID;
+}
+
+/**
+ * The value after a difference as monitor_cond sends it (ovsdb-server(7), "update2"): elements of a set that come or go,
+ * entries of a map that come, change or (with the value that is there) go, else the new value.
+ */
+export function withDifference(before: Value, wire: Wire, shape: ColumnShape): Value {
+  const difference = fromWire(wire, shape);
+  if (Array.isArray(difference) && Array.isArray(before)) {
+    const moved = new Set(difference);
+    const stayed = before.filter((element) => !moved.has(element));
+    return [...stayed, ...difference.filter((element) => !before.includes(element))];
+  }
+  if (!(difference instanceof Map) || !(before instanceof Map)) return difference;
+  const after = new Map(before);
+  for (const [key, value] of difference) {
+    if (before.get(key) === value) after.delete(key);
+    else after.set(key, value);
+  }
+  return after;
 }
