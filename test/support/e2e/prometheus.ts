@@ -1,6 +1,6 @@
 /**
- * A real Prometheus beside the cluster: it finds the operator's Pods through the API, as in a cluster it would, and has the
- * alerts that helm renders. Used by test/e2e/prometheus.test.ts.
+ * A real Prometheus beside the cluster, with the alerts that helm renders. It is told the operator's Pods once: Debian builds
+ * it without the discovery of Kubernetes' objects. Used by test/e2e/prometheus.test.ts.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ export class Prometheus {
     const directory = await mkdtemp(path.join(tmpdir(), "prometheus-"));
     const file = (name: string): string => path.join(directory, name);
     await writeFile(file("rules.yaml"), rules);
-    await writeFile(file("prometheus.yaml"), JSON.stringify(configuration(cluster.kubeconfig, file("rules.yaml"))));
+    await writeFile(file("prometheus.yaml"), JSON.stringify(configuration(await targets(cluster), file("rules.yaml"))));
     const args = [
       `--config.file=${file("prometheus.yaml")}`,
       `--storage.tsdb.path=${file("data")}`,
@@ -77,20 +77,22 @@ export class Prometheus {
   }
 }
 
-function configuration(kubeconfig: string, rules: string): unknown {
-  const meta = "__meta_kubernetes_pod";
+interface ListedPod {
+  metadata: { name: string };
+  status: { podIP?: string };
+}
+
+async function targets(cluster: Cluster): Promise<unknown[]> {
+  const select = ["--selector", "app.kubernetes.io/component in (admission,controller)", "-o", "json"];
+  const answer = await cluster.kubectl(["get", "pods", "--namespace", NAMESPACE, ...select]);
+  const { items } = JSON.parse(answer) as { items: ListedPod[] };
+  return items.map(({ metadata, status }) => ({ targets: [`${status.podIP}:8080`], labels: { pod: metadata.name } }));
+}
+
+function configuration(pods: unknown[], rules: string): unknown {
   return {
     global: { scrape_interval: "1s", evaluation_interval: "1s" },
     rule_files: [rules],
-    scrape_configs: [
-      {
-        job_name: "ovs-traffic-control",
-        kubernetes_sd_configs: [{ role: "pod", kubeconfig_file: kubeconfig, namespaces: { names: [NAMESPACE] } }],
-        relabel_configs: [
-          { source_labels: [`${meta}_container_port_name`], regex: "metrics", action: "keep" },
-          { source_labels: [`${meta}_name`], target_label: "pod" },
-        ],
-      },
-    ],
+    scrape_configs: [{ job_name: "ovs-traffic-control", static_configs: pods }],
   };
 }
