@@ -66,6 +66,7 @@ async function admission(): Promise<Stop> {
     log: logger("admission"),
     metrics: () => metrics.registry.metrics(),
     onRefusal: (webhook, { code }) => counted.refuse(webhook, code),
+    onCertificate: (certificate) => counted.serves(certificate),
     makePepr: () => {
       pepr = makePepr();
     },

@@ -1,7 +1,9 @@
 /**
  * What admission counts: trafficcontrol_admission_decisions_total {webhook,decision,reason} and, under controller-runtime's
- * names, controller_runtime_webhook_requests_total {webhook,code} and controller_runtime_webhook_latency_seconds {webhook}.
+ * names, controller_runtime_webhook_requests_total {webhook,code} and controller_runtime_webhook_latency_seconds {webhook};
+ * trafficcontrol_certificate_expiration_timestamp_seconds.
  */
+import { X509Certificate } from "node:crypto";
 import type { EngineMetrics } from "../engine";
 import { KINDS, type MistakeKind } from "./rules";
 
@@ -14,6 +16,7 @@ export class AdmissionMetrics {
   private readonly decisions;
   private readonly requests;
   private readonly latency;
+  private readonly certificateEnd;
 
   constructor(engine: EngineMetrics) {
     this.decisions = engine.counter("trafficcontrol_admission_decisions_total", "Decisions about TrafficControls", [
@@ -31,12 +34,22 @@ export class AdmissionMetrics {
       ["webhook"],
       BUCKETS,
     );
+    this.certificateEnd = engine.gauge(
+      "trafficcontrol_certificate_expiration_timestamp_seconds",
+      "End of the certificate that this process serves; seconds since 1970",
+      [],
+    );
     // Every series from the start: rate() over one that appears with its first event shows nothing.
     for (const webhook of ["mutate", "validate"])
       for (const code of ["200", "400"]) this.requests.inc({ webhook, code }, 0);
     for (const webhook of ["mutate", "validate"])
       for (const decision of ["allowed", "error"]) this.decisions.inc({ webhook, decision, reason: "" }, 0);
     for (const reason of Object.keys(KINDS)) this.decisions.inc({ webhook: "validate", decision: "denied", reason }, 0);
+  }
+
+  /** @param pem the certificate that is served from now on */
+  serves(pem: string): void {
+    this.certificateEnd.set(Date.parse(new X509Certificate(pem).validTo) / 1000);
   }
 
   /** @param reason kind of the first mistake, of a denial only */

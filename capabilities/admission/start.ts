@@ -31,6 +31,8 @@ export interface AdmissionParts {
    * API server has answered something.
    */
   makePepr: () => void;
+  /** Called with each certificate (PEM) that is served from then on. */
+  onCertificate: (certificate: string) => void;
   /** Makes Pepr listen. Called once, when the certificate is there. */
   listen: (files: { certificate: string; key: string }) => void;
 }
@@ -95,6 +97,7 @@ class Serving {
     this.certificate = certificate;
     // The CA before it may have gone, nothing else.
     if (before?.certificate === certificate.certificate) return;
+    this.parts.onCertificate(certificate.certificate);
     if (this.server !== undefined) {
       this.server.setCertificate(certificate);
       log.info("serving a new certificate");

@@ -48,6 +48,12 @@ const MATRIX: Record<string, string[]> = {
     "serviceMonitor.interval=30s",
   ],
   "a PodMonitor": ["podMonitor.enabled=true", "podMonitor.interval=1m"],
+  "alerts and the dashboard": [
+    "prometheusRule.enabled=true",
+    "prometheusRule.for.OVSTrafficControlNoLeader=1m",
+    "prometheusRule.window=1m",
+    "grafanaDashboard.enabled=true",
+  ],
   "no policies of the network and no drain": ["networkPolicy.enabled=false", "drain.enabled=false"],
   "other paths and times": [
     "programmer.ovsRunDirectory=/var/run/openvswitch",
@@ -60,7 +66,7 @@ const MATRIX: Record<string, string[]> = {
 };
 
 /** Kinds of the Prometheus Operator, which is not in the cluster. */
-const FOREIGN_KINDS = ["ServiceMonitor", "PodMonitor"].map((kind) => {
+const FOREIGN_KINDS = ["ServiceMonitor", "PodMonitor", "PrometheusRule"].map((kind) => {
   const singular = kind.toLowerCase();
   const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
   return {
@@ -80,7 +86,7 @@ describe("the chart", () => {
     const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: FOREIGN_KINDS });
     await cluster.kubectl(["apply", "-f", "-"], { input });
     await eventually("the foreign kinds are served", () =>
-      cluster.kubectl(["get", "servicemonitors,podmonitors", "-A"]),
+      cluster.kubectl(["get", "servicemonitors,podmonitors,prometheusrules", "-A"]),
     );
   });
 

@@ -24,11 +24,14 @@ describe("helm uninstall, while a TrafficControl is in force", () => {
   let untouched: BridgeState[] = [];
   let left: TrafficControl | undefined;
   let refusal = "";
+  let operatorPods: string[] = [];
 
   before(async () => {
     const { objects } = stage();
     // What programmers of earlier tests have left is gone by the time this asks.
     untouched = await stage().bridges();
+    const uids = ["get", "pods", "--namespace", NAMESPACE, "-o", "jsonpath={.items[*].metadata.uid}"];
+    operatorPods = (await stage().cluster.kubectl(uids)).split(" ");
     await tap(objects, mirror(TAP, { vxlan: { remoteIP: COLLECTOR_ADDRESS } }));
     assert.notDeepEqual(await stage().bridgeDifferences(untouched), [], "the bridges are tapped");
     [refusal] = await Promise.all([refusedCreation(), uninstall()]);
@@ -41,8 +44,24 @@ describe("helm uninstall, while a TrafficControl is in force", () => {
     await deploy(stage().cluster);
   });
 
-  it("leaves the bridge of every node as it was before", async () => {
-    assert.deepEqual(await stage().bridgeDifferences(untouched), []);
+  it("leaves the bridge of every node as it was before, without the ports of its own Pods", async () => {
+    const ports = untouched.flat().flatMap((fact) => {
+      const [, port, ids = ""] = /Port "(\S+)" external_ids=(.*)/.exec(fact) ?? [];
+      return port !== undefined && operatorPods.some((uid) => ids.includes(uid)) ? [port] : [];
+    });
+    assert.ok(ports.length > 0, "the operator's Pods hang on the bridge");
+    const isOfPods = (line: string): boolean =>
+      ports.some((port) => line.includes(port)) || line.includes('Bridge "br-int" ports=');
+    const differences = await stage().bridgeDifferences(untouched);
+    assert.deepEqual(
+      differences.filter((line) => !isOfPods(line)),
+      [],
+    );
+    assert.deepEqual(
+      differences.filter((line) => / \+ /.test(line) && !line.includes('Bridge "br-int" ports=')),
+      [],
+      "nothing has come",
+    );
   });
 
   it("leaves the TrafficControl, without our finalizer, and its status says that nothing is tapped", () => {

@@ -1,6 +1,6 @@
 /** What the chart must agree on with the rest of the repository; what helm makes of it is in test/e2e/chart.test.ts. */
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { DOMAIN, LABELS } from "@ovs-traffic-control/api";
 import { readEnvironment } from "../../../capabilities/engine";
@@ -36,13 +36,7 @@ describe("the chart", () => {
     assert.ok(names.length >= 2);
     for (const name of names)
       assert.equal(chartFile(`files/crds/${name}`), readFileSync(path.join(root, "crds", name), "utf8"));
-    assert.deepEqual(
-      readdirSync(path.join(root, "charts/ovs-traffic-control/files"), { withFileTypes: true }).map((entry) => [
-        entry.name,
-        entry.isSymbolicLink(),
-      ]),
-      [["crds", true]],
-    );
+    assert.ok(lstatSync(path.join(root, "charts/ovs-traffic-control/files/crds")).isSymbolicLink());
   });
 
   it("has a schema that knows each value of values.yaml and refuses others", () => {

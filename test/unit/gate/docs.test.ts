@@ -59,6 +59,18 @@ describe("documentation", () => {
     );
   });
 
+  it("names in the threat model a test that exists for each claim that holds", () => {
+    const rows = read("docs/threat-model.md")
+      .split("\n")
+      .filter((line) => /^\|.*holds/.test(line) && !line.startsWith("| attempt"));
+    assert.ok(rows.length > 10);
+    const without = rows.filter((row) => {
+      const tests = [...row.matchAll(/test\/[\w/.-]+\.test\.ts/g)].map(([file]) => file);
+      return tests.length === 0 || !tests.every((file) => existsSync(path.join(root, file)));
+    });
+    assert.deepEqual(without, []);
+  });
+
   for (const page of pages)
     it(`has no dead link in ${page}`, () => {
       const links = [...read(page).matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].map(([, a, b]) => (a ?? b)!);
