@@ -105,6 +105,11 @@ export class SelectionIndex {
     this.dirty.trafficControls.add(name);
   }
 
+  /** Makes every node dirty where something is selected: what all plans say has changed. */
+  touchNodes(): void {
+    for (const node of this.podsOfNode.keys()) this.dirty.nodes.add(node);
+  }
+
   selectedOn(node: string): SelectedPod[] {
     // Pods of one item are selected by the same, unless they own addresses that something is sent to.
     const namesOf = new Map<Item, ReadonlySet<string>>();
