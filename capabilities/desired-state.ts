@@ -2,7 +2,16 @@
  * What the cluster should look like: the TrafficControls that are in force, the Pods they select, and from both the plan of each node.
  * Fed by the controller's informers, asked by the reconcilers; no effects.
  */
-import { planNode, conflictsAmong, type Conflict } from "./planning";
+import { isDeepStrictEqual } from "node:util";
+import {
+  collectorsOf,
+  conflictsAmong,
+  overruled,
+  planNode,
+  type Collector,
+  type Conflict,
+  type Overruled,
+} from "./planning";
 import {
   SelectionIndex,
   selectorFacts,
@@ -20,6 +29,8 @@ export class DesiredState {
   private conflicts = new Map<string, Conflict>();
   /** Resolved when somebody asks: a list of TrafficControls is one question, not as many as it has items. */
   private conflictsAreStale = false;
+  /** Of all TrafficControls, those that are being deleted included: their packets may still be on their way. */
+  private collectors: Collector[] = [];
 
   constructor(operatorNamespaces: ReadonlySet<string>) {
     this.index = new SelectionIndex(operatorNamespaces);
@@ -50,7 +61,8 @@ export class DesiredState {
         .map((name) => this.trafficControls.get(name)!)
         .filter((trafficControl) => this.isInForce(trafficControl)),
     }));
-    return planNode(nodeUID, pods);
+    this.resolveConflicts();
+    return planNode(nodeUID, pods, this.collectors);
   }
 
   selectionOf(name: string): Selection {
@@ -60,6 +72,22 @@ export class DesiredState {
   conflictOf({ metadata }: TrafficControl): Conflict | undefined {
     this.resolveConflicts();
     return this.conflicts.get(metadata.uid ?? "");
+  }
+
+  /** Which older Redirect acts instead of this one, and on how many of its Pods. */
+  overruledBy(trafficControl: TrafficControl): Overruled | undefined {
+    const isRedirect = ({ spec }: TrafficControl): boolean => spec.action === "Redirect";
+    if (!isRedirect(trafficControl) || !this.isInForce(trafficControl)) return undefined;
+    const redirects = new Map([...this.trafficControls].filter(([, each]) => isRedirect(each) && this.isInForce(each)));
+    if (redirects.size < 2) return undefined;
+    const { name = "" } = trafficControl.metadata;
+    const onPods = [...this.index.selectionOf(name).nodes.keys()].flatMap((node) =>
+      this.index
+        .selectedOn(node)
+        .filter(({ trafficControls }) => trafficControls.has(name))
+        .map(({ trafficControls }) => [...trafficControls].flatMap((each) => redirects.get(each) ?? [])),
+    );
+    return overruled(trafficControl, onPods);
   }
 
   /** Names of the TrafficControls that select Pods of the node. */
@@ -85,8 +113,7 @@ export class DesiredState {
 
   /** Without the finalizer it could vanish with its taps in place, so no plan names it before it has one. */
   private isInForce(trafficControl: TrafficControl): boolean {
-    const { spec } = trafficControl;
-    return spec.action === "Mirror" && hasFinalizer(trafficControl) && this.conflictOf(trafficControl) === undefined;
+    return hasFinalizer(trafficControl) && this.conflictOf(trafficControl) === undefined;
   }
 
   private resolveConflicts(): void {
@@ -98,5 +125,9 @@ export class DesiredState {
       const { name = "", uid = "" } = metadata;
       if (before.get(uid)?.message !== this.conflicts.get(uid)?.message) this.index.touch(name);
     }
+    const collectors = collectorsOf(this.trafficControls.values());
+    if (isDeepStrictEqual(collectors, this.collectors)) return;
+    this.collectors = collectors;
+    this.index.touchNodes();
   }
 }

@@ -39,6 +39,7 @@ export class TrafficControlReconciler {
     return reporter.report(trafficControl, {
       nodes: [...selection.nodes].flatMap(([node, pods]) => this.viewOf(node, pods)),
       conflict: desired.conflictOf(trafficControl),
+      overruled: desired.overruledBy(trafficControl),
       collectors: selection.collectors,
     });
   }

@@ -62,7 +62,6 @@ export const REASONS = {
   programming: "Programming",
   nodesNotRealized: "NodesNotRealized",
   podsPending: "PodsPending",
-  redirectNotSupported: "RedirectNotSupported",
   noOVSPort: "NoOVSPort",
   macUnknown: "MACUnknown",
   targetPortMissing: "TargetPortMissing",

@@ -14,3 +14,5 @@ export {
 export { excess, isEmpty, planNode, type PlannedPod } from "./plan";
 export { planPort } from "./ports";
 export { precedence } from "./precedence";
+export { collectorsOf, type Collector } from "./collectors";
+export { overruled, type Overruled } from "./redirects";

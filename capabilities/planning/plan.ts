@@ -2,6 +2,7 @@
 import type { PlanPod, PlanRule, PlanSpec, TrafficControl } from "../api";
 import type { PodFacts } from "../selection";
 import { hashOf } from "./canonical";
+import type { Collector } from "./collectors";
 import { planPort } from "./ports";
 import { compareText, precedence } from "./precedence";
 
@@ -11,8 +12,15 @@ export interface PlannedPod {
   trafficControls: readonly TrafficControl[];
 }
 
-/** The plan without `retiring`, which is history rather than a function of the present. */
-export function planNode(nodeUID: string, selected: readonly PlannedPod[]): PlanSpec {
+/**
+ * The plan without `retiring`, which is history rather than a function of the present. `collectors` are those of the whole
+ * cluster; a node without rules does not need them.
+ */
+export function planNode(
+  nodeUID: string,
+  selected: readonly PlannedPod[],
+  collectors: readonly Collector[] = [],
+): PlanSpec {
   const acting = selected.filter(({ trafficControls }) => trafficControls.length > 0);
   const ordered = [...new Set(acting.flatMap(({ trafficControls }) => trafficControls))].sort(precedence);
   const position = new Map(ordered.map((trafficControl, index) => [trafficControl, index]));
@@ -29,6 +37,7 @@ export function planNode(nodeUID: string, selected: readonly PlannedPod[]): Plan
     pods: pods.map(({ pod, key }) => planPod(pod, classNumber.get(key)!)).sort(byNamespaceAndName),
     rules: ordered.map(planRule),
     classes: classes.map(([, rules]) => ({ rules })),
+    ...(collectors.length > 0 && ordered.length > 0 ? { collectors: [...collectors] } : {}),
   };
   return { ...plan, hash: hashOf(plan) };
 }

@@ -31,7 +31,6 @@ const FINAL: ReadonlySet<string> = new Set([
   REASONS.overlayPortInUse,
   REASONS.pipelineUnknown,
   REASONS.targetPortMissing,
-  REASONS.redirectNotSupported,
   REASONS.planTooLarge,
   REASONS.conflictsWith,
 ]);

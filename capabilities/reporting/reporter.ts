@@ -25,6 +25,8 @@ const PATIENCE_MS = 200;
 export interface Situation {
   nodes: readonly NodeView[];
   conflict?: { winner: string; message: string };
+  /** An older Redirect acts instead on some of its Pods. */
+  overruled?: { winner: string; pods: number };
   /** Pods that own the remoteIP and are therefore not selected. */
   collectors: readonly string[];
 }

@@ -23,6 +23,7 @@ export interface StatusInput {
   conflict?: { winner: string; message: string };
   /** Nobody watches the nodes since (oneShot mode): what is said holds for the last run. */
   asOfLastRun?: boolean;
+  overruled?: { winner: string; pods: number };
   /** For how many milliseconds a node has not been realized, by name. */
   unrealizedFor: ReadonlyMap<string, number>;
   /** The time of day, for timestamps. */
@@ -54,6 +55,7 @@ export function statusOf(input: StatusInput): StatusOutput {
   const judged = input.nodes.map((view) => judge(view, input)).sort((a, b) => (a.view.node < b.view.node ? -1 : 1));
   const realized = judged.filter(({ state }) => state.state === "realized").length;
   const { verdicts, recheckAfterMilliseconds } = verdictsOf(input, judged);
+  if (input.overruled !== undefined && input.conflict === undefined) verdicts.push(overruledVerdict(input.overruled));
   const generation = trafficControl.metadata.generation ?? 0;
   const failures = failuresOf(judged);
   return {
@@ -85,6 +87,12 @@ function judge(view: NodeView, { trafficControl, unrealizedFor }: StatusInput): 
   return { view, state: isSettling ? { state: "realized" } : state, isSettling, age };
 }
 
+/** Beside Ready: what the plan says is in force, only it says that another one's packets are not ours. */
+function overruledVerdict({ winner, pods }: { winner: string; pods: number }): Verdict {
+  const message = `TrafficControl ${winner}, which is older, redirects ${count(pods, POD)} of this one; a packet is redirected once.`;
+  return { type: CONDITIONS.conflicted, status: "True", reason: REASONS.conflictsWith, message };
+}
+
 function earliest(moments: (number | undefined)[]): number | undefined {
   const known = moments.filter((moment) => moment !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
@@ -92,11 +100,6 @@ function earliest(moments: (number | undefined)[]): number | undefined {
 
 function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]; recheckAfterMilliseconds?: number } {
   const { trafficControl, conflict } = input;
-  if (trafficControl.spec.action === "Redirect") {
-    const message =
-      "Redirect is not supported by this version; no packet is redirected. Use action Mirror, or remove the object.";
-    return { verdicts: stalled(REASONS.redirectNotSupported, message) };
-  }
   if (conflict !== undefined) {
     const conflicted: Verdict = {
       type: CONDITIONS.conflicted,
@@ -206,7 +209,7 @@ function realizedSentence({ trafficControl: { spec }, asOfLastRun }: StatusInput
   const pods = judged.reduce((sum, { view }) => sum + view.pods, 0);
   const silent = judged.filter(({ state }) => state.state === "notReady").map(({ view }) => view.node);
   const answering = judged.length - silent.length;
-  const text = `Mirroring ${count(pods, POD)} on ${count(answering, NODE)} to ${targetText(spec.targetPort)}`;
+  const text = `${spec.action === "Mirror" ? "Mirroring" : "Redirecting"} ${count(pods, POD)} on ${count(answering, NODE)} to ${targetText(spec.targetPort)}`;
   if (asOfLastRun === true && silent.length === 0) return `${text}, as of each node's last run.`;
   return silent.length === 0 ? `${text}.` : `${text}; not on ${list(silent)}, which is not ready.`;
 }
@@ -220,7 +223,10 @@ function graceSentence(
   const realized = judged.filter(({ state }) => state.state === "realized").length;
   const work = `programming ${list(unrealized.map(({ view }) => view.node))}`;
   if (realized === 0) return [REASONS.programming, `${work.charAt(0).toUpperCase()}${work.slice(1)}.`];
-  return [REASONS.realized, `Mirroring on ${count(realized, NODE)} to ${targetText(spec.targetPort)}; ${work}.`];
+  return [
+    REASONS.realized,
+    `${spec.action === "Mirror" ? "Mirroring" : "Redirecting"} on ${count(realized, NODE)} to ${targetText(spec.targetPort)}; ${work}.`,
+  ];
 }
 
 function notReadySentence(judged: Judged[]): string {

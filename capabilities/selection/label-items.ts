@@ -88,10 +88,14 @@ export class LabelItems<S> {
     this.byLabel.delete(key);
     for (const item of [...this.items.values()]) {
       const { isUniform, isThere } = valuesIn(item, key);
-      if (!isThere) continue;
+      // The Pod that the labels were taken from may have gone, and with it a key or value that nobody has asked for before.
+      const [anyone] = item.pods;
+      if (!isThere) {
+        if (anyone !== undefined) item.labels = anyone.pod.labels;
+        continue;
+      }
       this.drop(item);
-      // The Pod that the labels were taken from may have gone, and with it a value that nobody has asked for before.
-      for (const { pod } of item.pods) item.labels = pod.labels;
+      if (anyone !== undefined) item.labels = anyone.pod.labels;
       const identity = this.identityOf(item.namespace, item.labels);
       if (isUniform && !this.items.has(identity)) {
         item.identity = identity;

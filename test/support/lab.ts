@@ -33,6 +33,13 @@ interface Layout {
   nodes: Readonly<Record<string, readonly string[]>>;
 }
 
+/** A device with two ends: packets go in at `target` and come back at `back`, both names of devices on the node. */
+export interface Wire {
+  namespace: string;
+  target: string;
+  back: string;
+}
+
 const COLLECTOR = { address: "172.31.0.200", address6: "fd31::c8" };
 /** Offloads hand Open vSwitch's userspace datapath frames without checksums or beyond the MTU; the kernel's minds neither. */
 const OFFLOADS = ["tx", "off", "tso", "off", "gso", "off", "gro", "off"];
@@ -200,6 +207,29 @@ export class Lab {
       underlay,
       [end, `l${node.name}`].map((port) => `link set ${port} type bridge_slave learning off fdb_flush`),
     );
+  }
+
+  /**
+   * An inspection device that is a mere wire, in a namespace of its own: what comes in at one end leaves at the other,
+   * `delay` milliseconds later. Its ends on the node are the devices `NAME-t` and `NAME-r`. It does not learn, so that no
+   * packet is held back because its sender has been seen on the other side; its own devices are called `in` and `out`.
+   */
+  async addWire(node: LabNode, name: string, { delay = 0 } = {}): Promise<Wire> {
+    const namespace = this.namespace(`w-${name}`);
+    await ip("", [`netns add ${namespace}`]);
+    await run("ip", within(namespace, "sysctl", ["-qw", "net.ipv6.conf.default.disable_ipv6=1"]));
+    await ip(namespace, ["link add wire type bridge mcast_snooping 0", "link set wire up"]);
+    for (const [end, outside] of [
+      ["in", `${name}-t`],
+      ["out", `${name}-r`],
+    ] as const) {
+      await this.cable(node.namespace, outside, namespace, end, "wire");
+      await node.exec("sysctl", "-qw", `net.ipv6.conf.${outside}.disable_ipv6=1`);
+      await run("ip", within(namespace, "bridge", ["link", "set", "dev", end, "learning", "off"]));
+      if (delay > 0)
+        await run("ip", within(namespace, "tc", ["qdisc", "add", "dev", end, "root", "netem", "delay", `${delay}ms`]));
+    }
+    return { namespace, target: `${name}-t`, back: `${name}-r` };
   }
 
   /** Makes a device on the node, up, whose other end (`NAME-p`) is on the node too: a target for `device` ports. */

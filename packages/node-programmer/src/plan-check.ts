@@ -18,8 +18,11 @@ export function whyBadPlan({ spec }: NodeTrafficPlan, nodeUID: string | undefine
   for (const [index, { rules: wanted }] of classes.entries())
     for (const rule of wanted)
       if (!rules[rule]) return `class ${index} names rule ${rule}, but there are ${rules.length}`;
-  for (const { name, targetPort } of rules)
+  for (const { name, action, targetPort, returnPort } of rules) {
     if (!hasOneKind(targetPort)) return `the target port of TrafficControl ${name} is not one of ${KINDS.join(", ")}`;
+    if (action === "Redirect" && !hasOneKind(returnPort))
+      return `the return port of TrafficControl ${name} is not one of ${KINDS.join(", ")}`;
+  }
   return null;
 }
 

@@ -194,6 +194,14 @@ class Programmer {
     });
   }
 
+  /** What is left of former redirects goes in a pass of its own. */
+  private drainLater(milliseconds: number | null): void {
+    if (milliseconds === null) return;
+    this.timers.after("drain", milliseconds, () => {
+      this.wake("what was inside inspection devices has had its time to come back");
+    });
+  }
+
   private async pass(): Promise<"done" | "again"> {
     const { world, plan } = this;
     // Each of these wakes us when it has changed.
@@ -222,6 +230,7 @@ class Programmer {
     this.reporter.tell(outcome, why, performance.now() - started);
     this.reporter.report(outcome);
     if (outcome.changes > 0) this.auditLater(AFTER_CHANGE);
+    this.drainLater(outcome.draining);
     this.finish();
     return outcome.failures.length > 0 || outcome.waiting ? "again" : "done";
   }
@@ -230,6 +239,7 @@ class Programmer {
   private async catchUp({ db, reconciler }: World, spec: PlanSpec): Promise<void> {
     if (this.restarted) {
       this.restarted = false;
+      reconciler.restarted();
       // Port numbers may have changed; ovs-vswitchd has written them down when it has caught up with the database.
       await db.transactAndWait([]);
       // No look now: flows come first.
@@ -244,7 +254,7 @@ class Programmer {
   private finish(): void {
     const { outcome, options, timers } = this;
     if (!outcome) return;
-    const complete = outcome.failures.length === 0 && this.reporter.written;
+    const complete = outcome.failures.length === 0 && outcome.draining === null && this.reporter.written;
     if (options.once) {
       const all = outcome.realizedPods === outcome.plan.pods.length;
       if (complete) this.end(all ? EXIT.done : EXIT.podsPending);

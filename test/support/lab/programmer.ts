@@ -18,6 +18,8 @@ export interface LabRule {
   name: string;
   direction: Direction;
   targetPort: PlanPort;
+  /** Makes it a Redirect. */
+  returnPort?: PlanPort;
   /** Its Pods on the node. */
   pods: readonly PlannedPod[];
 }
@@ -159,13 +161,14 @@ export function planOf(rules: readonly LabRule[]): PlanSpec {
   const spec: Omit<NodeTrafficPlan["spec"], "hash"> = {
     nodeUID: "lab",
     pods,
-    rules: rules.map(({ name, direction, targetPort }) => ({
+    rules: rules.map(({ name, direction, targetPort, returnPort }) => ({
       name,
       uid: `uid-${name}`,
       generation: 1,
       direction,
-      action: "Mirror",
+      action: returnPort ? "Redirect" : "Mirror",
       targetPort,
+      ...(returnPort ? { returnPort } : {}),
     })),
     classes,
   };

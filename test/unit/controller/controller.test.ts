@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { FINALIZER, NODE_TRAFFIC_PLAN, REASONS, TRAFFIC_CONTROL } from "../../../capabilities/api";
+import {
+  FINALIZER,
+  NODE_TRAFFIC_PLAN,
+  REASONS,
+  TRAFFIC_CONTROL,
+  type TrafficControl,
+  type TrafficControlSpec,
+} from "../../../capabilities/api";
 import { RESOURCES } from "../../../capabilities/engine";
 import { FakeCluster } from "./fake-cluster";
 
@@ -213,15 +220,28 @@ describe("the controller", function () {
     assert.equal(cluster.ready("tap"), "True Realized");
   });
 
-  it("never puts a Redirect into a plan, and says so", async () => {
+  it("puts a Redirect into the plan, with its return port, and tells a younger one who overrules it", async () => {
     const cluster = await started();
-    cluster.addTrafficControl("turn", { action: "Redirect", returnPort: { ovsInternal: { name: "back" } } });
+    const inline = (name: string): Partial<TrafficControlSpec> => ({
+      action: "Redirect",
+      targetPort: { ovsInternal: { name } },
+      returnPort: { ovsInternal: { name: `${name}-back` } },
+    });
+    cluster.addTrafficControl("first", inline("one"));
+    await cluster.clock.advance(2_000);
+    cluster.addTrafficControl("second", inline("two"));
     await cluster.clock.advance(5_000);
-    assert.equal(cluster.ready("turn"), `False ${REASONS.redirectNotSupported}`);
-    assert.deepEqual([cluster.plan("node-1"), cluster.jobsCreated], [undefined, []]);
-    cluster.remove(TRAFFIC_CONTROL, "turn");
-    await cluster.clock.advance(1_000);
-    assert.equal(cluster.trafficControl("turn"), undefined);
+    assert.deepEqual(
+      cluster.plan("node-1")?.spec.rules.map(({ action, returnPort }) => [action, returnPort?.ovsInternal?.name]),
+      [
+        ["Redirect", "one-back"],
+        ["Redirect", "two-back"],
+      ],
+    );
+    assert.equal(cluster.ready("second"), "True Realized");
+    const { status } = cluster.trafficControl("second") as unknown as TrafficControl;
+    const conflicted = status?.conditions?.find(({ type }) => type === "Conflicted");
+    assert.match(conflicted?.message ?? "", /^TrafficControl first, which is older, redirects \d+ Pods? of this one/);
   });
 
   it("gives of two TrafficControls that cannot both be the older one, and the other when that is gone", async () => {

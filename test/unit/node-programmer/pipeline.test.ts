@@ -69,7 +69,10 @@ describe("the mirror pipeline", () => {
   });
 
   it("of a bridge without Pods that holds the target of another bridge's Pods", () => {
-    matchesGolden("relay", compile({ ...nothing, relays: [{ from: 20, target: 10 }], silentPorts: [10, 20] }));
+    matchesGolden(
+      "relay",
+      compile({ ...nothing, relays: [{ from: 20, target: 10, returns: false }], silentPorts: [10, 20] }),
+    );
   });
 
   it("is empty when nothing is wanted on the bridge", () => {

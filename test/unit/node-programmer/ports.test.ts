@@ -94,14 +94,14 @@ describe("a plan's port in Open vSwitch", () => {
 
   it("is one port for all rules with equal parameters; the younger of two that contradict each other is told so", () => {
     const { specs, clashes } = desiredPorts([
-      portSpec({ erspan: erspan2 }),
-      portSpec({ erspan: { ...erspan2 } }),
-      null,
-      portSpec({ erspan: { ...erspan2, hardwareID: 1 } }),
-      portSpec({ ovsInternal: { name: "x" } }),
-      portSpec({ device: { name: "x" } }),
+      [portSpec({ erspan: erspan2 })],
+      [portSpec({ erspan: { ...erspan2 } })],
+      [],
+      [portSpec({ erspan: { ...erspan2, hardwareID: 1 } })],
+      [portSpec({ ovsInternal: { name: "x" } })],
+      [portSpec({ ovsInternal: { name: "y" } }), portSpec({ device: { name: "x" } })],
     ]);
-    assert.equal(specs.size, 2);
+    assert.deepEqual([...specs.keys()], [portSpec({ erspan: erspan2 }).name, "x"], "all of a rule's ports or none");
     assert.deepEqual([...clashes.keys()], [3, 5]);
     assert.match(clashes.get(3)!, /sessionID/);
     assert.match(clashes.get(5)!, /port x as ovsInternal; this one wants it as device/);

@@ -6,9 +6,9 @@ import type { BridgeKind, OvsView } from "../../../packages/node-programmer/src/
 import { assignSlots } from "../../../packages/node-programmer/src/pipeline";
 import { findPods } from "../../../packages/node-programmer/src/pods";
 import type { Problem } from "../../../packages/node-programmer/src/pods";
-import { patchEnds, portSpec } from "../../../packages/node-programmer/src/ports";
+import { patchEnds, portSpec, portsOf } from "../../../packages/node-programmer/src/ports";
 import type { PortOutcome } from "../../../packages/node-programmer/src/ports";
-import { demand, resolve, whyImpossible } from "../../../packages/node-programmer/src/reconcile/resolve";
+import { demand, resolve } from "../../../packages/node-programmer/src/reconcile/resolve";
 import type { Facts } from "../../../packages/node-programmer/src/reconcile/resolve";
 import { ovsView, podPort } from "./views";
 
@@ -42,12 +42,12 @@ interface Sketch {
   ports?: Record<string, { bridge?: string; ofport?: number; problem?: Problem }>;
   kinds?: Record<string, BridgeKind>;
   macs?: Record<string, string[]>;
+  engaged?: string[];
 }
 
 function facts(spec: PlanSpec, view: OvsView, sketch: Sketch = {}): Facts {
   const ports = new Map<string, PortOutcome>();
-  for (const { targetPort } of spec.rules) {
-    const port = portSpec(targetPort);
+  for (const port of spec.rules.flatMap(portsOf)) {
     if (ports.has(port.name)) continue;
     const found = sketch.ports?.[port.name];
     ports.set(port.name, {
@@ -57,12 +57,6 @@ function facts(spec: PlanSpec, view: OvsView, sketch: Sketch = {}): Facts {
       ...found,
     });
   }
-  const impossible = new Map(
-    spec.rules.flatMap((each, index) => {
-      const why = whyImpossible(each);
-      return why ? [[index, why] as const] : [];
-    }),
-  );
   const pods = findPods(spec.pods, view, () => null);
   const attached = pods.flatMap((found) => found.ports);
   return {
@@ -71,7 +65,8 @@ function facts(spec: PlanSpec, view: OvsView, sketch: Sketch = {}): Facts {
     pods,
     kinds: new Map(view.bridges.map(({ name }) => [name, sketch.kinds?.[name] ?? SWITCHED])),
     ports,
-    impossible,
+    impossible: new Map(),
+    engaged: new Set(sketch.engaged),
     slots: assignSlots(
       new Map(),
       spec.rules.map(({ uid }) => uid),
@@ -135,13 +130,6 @@ describe("resolving a plan", () => {
     assert.equal(realizedPods, 0);
   });
 
-  it("programs nothing for Redirect, and says so", () => {
-    const spec = plan([rule("inline", tap0, { action: "Redirect" })], [pod("a", 0)], [[0]]);
-    const { inputs, rules } = resolve(facts(spec, view));
-    assert.equal(inputs.size, 0);
-    assert.equal(rules[0]?.problem?.reason, REASONS.redirectNotSupported);
-  });
-
   it("names a Pod without a port, and one whose MAC address is unknown; the latter's own packets are copied", () => {
     const spec = plan([rule("both", tap0)], [pod("a", 0), pod("zz", 0)], [[0]]);
     const { inputs, rules } = resolve(facts(spec, view, { macs: { va: [] } }));
@@ -184,7 +172,7 @@ describe("resolving a plan", () => {
     ports.set(ends.out.name, { spec: ends.out, bridge: "br-b", ofport: 20 });
     ports.set(ends.in.name, { spec: ends.in, bridge: "br-a", ofport: 30 });
     const { inputs, realizedPods } = resolve({ ...before, ports });
-    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 9 }]);
+    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 9, returns: false }]);
     assert.deepEqual(
       inputs.get("br-a")?.taps.map(({ target }) => target),
       [9],
@@ -195,7 +183,7 @@ describe("resolving a plan", () => {
       [20],
     );
     assert.equal(realizedPods, 2);
-    assert.deepEqual([...demand(spec, before.pods, [portSpec(tap0)])], [["tap0", ["br-a", "br-b"]]]);
+    assert.deepEqual([...demand(spec, before.pods, [[portSpec(tap0)]])], [["tap0", ["br-a", "br-b"]]]);
   });
 
   it("knows the VLAN of every tagged port, as soon as somebody's ingress is wanted", () => {
@@ -213,5 +201,81 @@ describe("resolving a plan", () => {
       { ofport: 8, tag: 200, tunnel: false },
     ]);
     assert.deepEqual(resolve(facts(spec("Egress"), tagged)).inputs.get("br-int")?.taggedPorts, []);
+  });
+});
+
+describe("resolving redirects", () => {
+  const device = (name: string): PlanPort => ({ device: { name } });
+  const inline = (name: string, more: Partial<PlanRule> = {}): PlanRule =>
+    rule(name, device(`${name}-t`), { action: "Redirect", returnPort: device(`${name}-r`), ...more });
+  const acting = (spec: PlanSpec, sketch: Sketch = {}): unknown =>
+    resolve(facts(spec, view, sketch))
+      .inputs.get("br-int")
+      ?.pods.map(({ egressRedirect, ingressRedirect }) => [egressRedirect, ingressRedirect]);
+
+  it("lets one redirect act on each direction of a Pod: the oldest that wants it", () => {
+    const spec = plan(
+      [inline("in", { direction: "Ingress" }), inline("both"), inline("out", { direction: "Egress" })],
+      [pod("a", 0), pod("b", 1)],
+      [[0, 1, 2], [2]],
+    );
+    assert.deepEqual(acting(spec), [
+      [2, 1],
+      [3, undefined],
+    ]);
+  });
+
+  it("names return ports and homes, and keeps copies apart", () => {
+    const spec = plan([rule("copy", tap0), inline("both")], [pod("a", 0), pod("b", 1)], [[0, 1], [0]]);
+    const input = resolve(facts(spec, view)).inputs.get("br-int");
+    assert.deepEqual(input?.redirection, {
+      redirects: [{ uid: "uid-both", target: 101, number: 2 }],
+      returns: [102],
+      homes: [{ ofport: 3, macs: ["0a:00:00:00:00:01"], frames: [0], native: 0 }],
+    });
+    assert.deepEqual(input.taps, [{ uid: "uid-copy", target: 100, bit: 0 }]);
+  });
+
+  it("does not begin while a port is missing, nor lets a younger one act instead; once begun, it lets nothing past", () => {
+    const problem = { reason: REASONS.targetPortMissing, message: "There is no device old-r." };
+    const spec = plan([inline("old"), inline("young")], [pod("a", 0)], [[0, 1]]);
+    const missing: Sketch = { ports: { "old-r": { problem } } };
+    assert.deepEqual(acting(spec, missing), []);
+    const begun = resolve(facts(spec, view, { ...missing, engaged: ["uid-old"] }));
+    assert.deepEqual(begun.inputs.get("br-int")?.redirection?.redirects, [{ uid: "uid-old", target: null, number: 1 }]);
+    assert.match(
+      begun.rules[0]?.problem?.message ?? "",
+      /no device old-r. Until then the packets of its Pods are dropped/,
+    );
+  });
+
+  it("goes to another bridge and back through the target's patch pair", () => {
+    const two = ovsView({
+      "br-a": [podPort("va", "uid-a", { ofport: 3 })],
+      "br-b": [podPort("vb", "uid-b", { ofport: 3 })],
+    });
+    const spec = plan([inline("x")], [pod("b", 0)], [[0]]);
+    const at = (bridge: string): Sketch => ({
+      ports: { "x-t": { bridge: "br-a", ofport: 8 }, "x-r": { bridge, ofport: 9 } },
+    });
+    const ends = patchEnds("br-b", "br-a", "x-t");
+    const withPair = (known: Facts): Facts => ({
+      ...known,
+      ports: new Map([
+        ...known.ports,
+        [ends.out.name, { spec: ends.out, bridge: "br-b", ofport: 20 }],
+        [ends.in.name, { spec: ends.in, bridge: "br-a", ofport: 30 }],
+      ]),
+    });
+    const { inputs } = resolve(withPair(facts(spec, two, at("br-a"))));
+    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 8, returns: true }]);
+    assert.deepEqual(inputs.get("br-a")?.redirection?.returns, [9]);
+    assert.deepEqual(inputs.get("br-b")?.redirection?.returns, [20]);
+    assert.deepEqual(inputs.get("br-b")?.redirection?.redirects, [{ uid: "uid-x", target: 20, number: 1 }]);
+    const beside = resolve(withPair(facts(spec, two, at("br-b"))));
+    assert.deepEqual(beside.inputs.get("br-b")?.redirection?.returns, [9, 20], "the return port may be beside the Pod");
+    const third = resolve(withPair(facts(spec, two, at("br-c"))));
+    assert.match(third.rules[0]?.pending[0]?.problem.message ?? "", /nothing could come back/);
+    assert.equal(third.inputs.get("br-b"), undefined);
   });
 });

@@ -27,6 +27,8 @@ const done: Outcome = {
   realizedPods: 2,
   failures: [],
   waiting: false,
+  draining: null,
+  isRetiring: false,
   changes: 3,
 };
 const none = (): undefined => undefined;
@@ -34,6 +36,18 @@ const status = (outcome: Outcome, previous?: ReturnType<typeof statusOf>): Retur
   statusOf({ outcome, previous, now, countOf: none });
 
 describe("the status of a plan", () => {
+  it("does not confirm a plan while return flows and ports of a redirect that has left it are still there", () => {
+    const former = { ...status(done), observedHash: "before" };
+    const still = status({ ...done, draining: 900, isRetiring: true }, former);
+    assert.equal(still.observedHash, "before");
+    assert.equal(still.realizedPods, 2, "what the plan wants is in force");
+    assert.equal(
+      status({ ...done, draining: 900 }, former).observedHash,
+      "abc",
+      "a change is: the new ports are in use",
+    );
+  });
+
   it("confirms the hash, and names bridges, ports and rules", () => {
     assert.deepEqual(status(done), {
       observedHash: "abc",

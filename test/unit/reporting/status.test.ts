@@ -236,10 +236,10 @@ const CASES: [what: string, input: Partial<StatusInput>, expected: string, messa
     /TrafficControl other uses it/,
   ],
   [
-    "it is a Redirect",
-    { trafficControl: sampleTrafficControl({}, { action: "Redirect" }), nodes: [view("node-1")] },
-    "False RedirectNotSupported, Stalled",
-    /not supported/,
+    "an older Redirect takes some of its Pods",
+    { nodes: [view("node-1")], overruled: { winner: "first", pods: 2 } },
+    "True Realized, Conflicted",
+    /^Mirroring/,
   ],
 ];
 

@@ -257,6 +257,18 @@ function plansOf(index: SelectionIndex): Record<string, Record<string, unknown>>
   return result;
 }
 
+describe("a label that nobody has asked for before", () => {
+  it("is not there for a Pod that has lost it meanwhile", () => {
+    const index = new SelectionIndex(NO_OPERATOR);
+    index.setNamespace("default", sampleNamespace());
+    index.setPod("default/web-1", samplePod({ labels: { stage: "canary" } }));
+    index.setPod("default/web-1", samplePod({ labels: {} }));
+    const podSelector = { matchExpressions: [{ key: "stage", operator: "Exists" as const }] };
+    index.setTrafficControl("tap", sampleSelector({ appliedTo: { podSelector } }));
+    assert.equal(index.selectionOf("tap").pods, 0);
+  });
+});
+
 describe("SelectionIndex after any history", function () {
   this.timeout(30_000);
 

@@ -3,22 +3,29 @@
  * flows.ts, where the tables stand in tables.ts.
  *
  * Size: 2 · Pods (one more per further MAC or VLAN) + rules + targets + tagged ports of the bridge + a constant; no
- * product of anything with anything, because each rule is a bit that source and destination set independently.
+ * product of anything with anything, because each rule is a bit that source and destination set independently. Redirects
+ * add 2 per redirect, 2 or 3 per redirected Pod (and MAC and VLAN) and 3 per return port.
  */
+import { flowKey } from "ovs-ofctl-wrapper";
 import type { Flow } from "ovs-ofctl-wrapper";
 import * as packet from "./flows";
-import type { BridgeInput, PodPort, Tap } from "./input";
+import type { BridgeInput, PodPort, Redirection, Relay, Tap } from "./input";
+import * as device from "./redirect-flows";
+import { HAND_BACK, REDIRECT } from "./tables";
 
 /** Everything of ours that has to be on the bridge; empty if nothing on this bridge is wanted or carried. */
 export function compile(input: BridgeInput): Flow[] {
-  if (input.taps.length === 0 && input.relays.length === 0 && input.silentPorts.length === 0) return [];
-  const relayed = new Set(input.relays.map((relay) => relay.from));
+  const { redirection } = input;
+  if (input.taps.length === 0 && input.relays.length === 0 && input.silentPorts.length === 0 && !redirection) return [];
+  const talking = new Set([...input.relays.map((relay) => relay.from), ...(redirection?.returns ?? [])]);
   const targets = unique(input.taps.map((tap) => tap.target));
+  const exits = (redirection?.redirects ?? []).flatMap(({ target }) => target ?? []);
+  const next = redirection ? REDIRECT : HAND_BACK;
   return [
     packet.isSteeredHere(),
-    ...input.relays.map(packet.arrivesFromAnotherBridge),
-    ...unique([...input.silentPorts, ...targets])
-      .filter((ofport) => !relayed.has(ofport))
+    ...input.relays.map(relay),
+    ...unique([...input.silentPorts, ...targets, ...exits])
+      .filter((ofport) => !talking.has(ofport))
       .map(packet.isInjectedByTarget),
     ...unique(input.idleMembers ?? []).map(packet.arrivesByIdleMember),
     ...uniqueBy(input.carriedTunnels.map(packet.isCopyOnItsWay), (flow) => flow.match),
@@ -30,36 +37,58 @@ export function compile(input: BridgeInput): Flow[] {
     packet.isSentBySomebodyElse(),
     ...receivers(input.pods),
     packet.isForSomebodyElse(),
-    ...(targets.length > 0 ? [packet.isWanted(targets)] : []),
-    packet.isNotWanted(),
+    ...(targets.length > 0 ? [packet.isWanted(targets, next)] : []),
+    packet.isNotWanted(next),
     ...copies(input.taps),
-    packet.goesItsOwnWay(registersFor(input.taps)),
+    ...(redirection ? redirected(redirection) : []),
+    packet.goesItsOwnWay(registersFor(input.taps), redirection !== undefined),
     packet.marksThePlan(input.planHash),
+  ];
+}
+
+function relay(arriving: Relay): Flow {
+  return arriving.returns ? device.arrivesToBeInspected(arriving) : packet.arrivesFromAnotherBridge(arriving);
+}
+
+function redirected({ redirects, returns, homes }: Redirection): Flow[] {
+  const ordered = [...homes].sort(byOfport);
+  return [
+    ...unique(returns).flatMap(device.comesBack),
+    ...redirects.flatMap(device.isTakenAway),
+    device.isNotTakenAway(),
+    ...device.knowsItsWay(),
+    // Of two ports with one MAC in one VLAN the lower number is asked; what was learned comes first anyway.
+    ...uniqueBy([...ordered].reverse().flatMap(device.isFromHere), flowKey),
+    ...uniqueBy([...ordered].reverse().flatMap(device.isForHere), flowKey),
+    device.isLost(),
   ];
 }
 
 function senders(pods: readonly PodPort[]): Flow[] {
   return pods
-    .filter((pod) => pod.egress.length > 0)
+    .filter((pod) => pod.egress.length > 0 || pod.egressRedirect !== undefined)
     .sort(byOfport)
     .map(packet.isSentByPod);
 }
 
 /** Two ports may hold one MAC in one VLAN (a Pod that is being replaced): whoever of them is meant, the packet is wanted. */
 function receivers(pods: readonly PodPort[]): Flow[] {
-  const wanted = new Map<string, { vlan: number | "any"; mac: string; bits: Set<number> }>();
+  const wanted = new Map<string, { vlan: number | "any"; mac: string; copies: Set<number>; redirect?: number }>();
   for (const pod of [...pods].sort(byOfport)) {
-    if (pod.ingress.length === 0) continue;
+    if (pod.ingress.length === 0 && pod.ingressRedirect === undefined) continue;
     for (const vlan of pod.vlans === "any" ? (["any"] as const) : pod.vlans) {
       for (const mac of pod.macs) {
         const key = `${vlan} ${mac}`;
-        const entry = wanted.get(key) ?? { vlan, mac, bits: new Set<number>() };
-        for (const bit of pod.ingress) entry.bits.add(bit);
+        const entry = wanted.get(key) ?? { vlan, mac, copies: new Set<number>() };
+        for (const bit of pod.ingress) entry.copies.add(bit);
+        if (pod.ingressRedirect !== undefined) entry.redirect ??= pod.ingressRedirect;
         wanted.set(key, entry);
       }
     }
   }
-  return [...wanted.values()].map(({ vlan, mac, bits }) => packet.isForPod(vlan, mac, bits));
+  return [...wanted.values()].map(({ vlan, mac, copies: bits, redirect }) =>
+    packet.isForPod(vlan, mac, { copies: bits, redirect }),
+  );
 }
 
 function copies(taps: readonly Tap[]): Flow[] {

@@ -22,6 +22,10 @@ export const KIND = {
   act: 7,
   copy: 8,
   handBack: 9,
+  redirect: 10,
+  /** Made by learn(), never by us: no difference to what is wanted. */
+  learned: 11,
+  return: 12,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 

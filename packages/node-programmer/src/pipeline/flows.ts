@@ -4,26 +4,44 @@
  */
 import type { Flow } from "ovs-ofctl-wrapper";
 import { KIND, cookie, shortHash } from "./cookies";
-import type { CarriedTunnel, PodPort, Relay, TaggedPort, Tap } from "./input";
+import type { CarriedTunnel, PodPort, TaggedPort, Tap } from "./input";
 import * as T from "./tables";
 
 const HIGHEST = 65535;
 
-function hex(value: number): string {
+export function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`;
 }
 
+/** Who redirects a packet: its sender's rule, or its receiver's. Each has a half of the register. */
+export const SENDER = { shift: 0, mask: 0xffff } as const;
+export const RECEIVER = { shift: 16, mask: 0xffff0000 } as const;
+
+/** What a packet is wanted for because of one of its ends. */
+export interface Wants {
+  copies: Iterable<number>;
+  redirect: number | undefined;
+}
+
 /** `set_field:0x5/0x5->reg0`: sets the bits of the rules, leaves the others. One action per register. */
-function want(bits: Iterable<number>): string {
+function want({ copies, redirect }: Wants, end: typeof SENDER | typeof RECEIVER): string {
+  const actions = wantCopies(copies);
+  if (redirect !== undefined)
+    actions.push(`set_field:${hex(redirect << end.shift)}/${hex(end.mask)}->${T.REDIRECT_REGISTER}`);
+  return actions.join(",");
+}
+
+function wantCopies(bits: Iterable<number>): string[] {
   const words = new Map<number, number>();
   for (const bit of bits) {
     const word = Math.floor(bit / 32);
     words.set(word, (words.get(word) ?? 0) | (1 << bit % 32));
   }
+  if (words.size === 0) return [];
   const actions = [...words]
     .sort(([a], [b]) => a - b)
     .map(([word, mask]) => `set_field:${hex(mask)}/${hex(mask)}->reg${word}`);
-  return [...actions, `set_field:${hex(T.WANTED)}/${hex(T.WANTED)}->${T.MARK_REGISTER}`].join(",");
+  return [...actions, `set_field:${hex(T.WANTED)}/${hex(T.WANTED)}->${T.MARK_REGISTER}`];
 }
 
 /** Every packet that has not been here goes through the private tables first. The one flow in the shared table. */
@@ -37,12 +55,12 @@ export function isSteeredHere(): Flow {
   };
 }
 
-function atEntry(priority: number, match: string, actions: string): Flow {
+export function atEntry(priority: number, match: string, actions: string): Flow {
   return { table: T.ENTRY, priority, cookie: cookie(KIND.entry), match, actions };
 }
 
 /** A copy from another bridge of this node leaves through the target at once. */
-export function arrivesFromAnotherBridge({ from, target }: Relay): Flow {
+export function arrivesFromAnotherBridge({ from, target }: { from: number; target: number }): Flow {
   return atEntry(300, `in_port=${from}`, `output:${target}`);
 }
 
@@ -104,13 +122,13 @@ export function carriesItsVlan(): Flow {
 }
 
 /** Sent by a selected Pod. */
-export function isSentByPod({ ofport, egress }: PodPort): Flow {
+export function isSentByPod({ ofport, egress, egressRedirect }: PodPort): Flow {
   return {
     table: T.SOURCE,
     priority: 100,
     cookie: cookie(KIND.source),
     match: `in_port=${ofport}`,
-    actions: `${want(egress)},goto_table:${T.DESTINATION}`,
+    actions: `${want({ copies: egress, redirect: egressRedirect }, SENDER)},goto_table:${T.DESTINATION}`,
   };
 }
 
@@ -125,13 +143,13 @@ export function isSentBySomebodyElse(): Flow {
 }
 
 /** Addressed to a selected Pod, in its VLAN. A MAC in "any" VLAN gives way to the same MAC in a named one. */
-export function isForPod(vlan: number | "any", mac: string, ingress: Iterable<number>): Flow {
+export function isForPod(vlan: number | "any", mac: string, wants: Wants): Flow {
   return {
     table: T.DESTINATION,
     priority: vlan === "any" ? 90 : 100,
     cookie: cookie(KIND.destination),
     match: vlan === "any" ? `dl_dst=${mac}` : `${T.VLAN_REGISTER}=${vlan === 0 ? "0" : hex(vlan)},dl_dst=${mac}`,
-    actions: `${want(ingress)},goto_table:${T.ACT}`,
+    actions: `${want(wants, RECEIVER)},goto_table:${T.ACT}`,
   };
 }
 
@@ -145,19 +163,19 @@ export function isForSomebodyElse(): Flow {
   };
 }
 
-/** Each target is asked for once, so a packet is copied once to it, however many rules and Pods want that. */
-export function isWanted(targets: readonly number[]): Flow {
+/** Each target is asked for once, so a packet is copied once to it, however many rules and Pods want that. `next`: its table. */
+export function isWanted(targets: readonly number[], next: number): Flow {
   return {
     table: T.ACT,
     priority: 100,
     cookie: cookie(KIND.act),
     match: `${T.MARK_REGISTER}=${hex(T.WANTED)}/${hex(T.WANTED)}`,
-    actions: [...targets.map((target) => `resubmit(${target},${T.COPY})`), `goto_table:${T.HAND_BACK}`].join(","),
+    actions: [...targets.map((target) => `resubmit(${target},${T.COPY})`), `goto_table:${next}`].join(","),
   };
 }
 
-export function isNotWanted(): Flow {
-  return { table: T.ACT, priority: 0, cookie: cookie(KIND.act), match: "", actions: `goto_table:${T.HAND_BACK}` };
+export function isNotWanted(next: number): Flow {
+  return { table: T.ACT, priority: 0, cookie: cookie(KIND.act), match: "", actions: `goto_table:${next}` };
 }
 
 /** The rule's bit is set: a copy leaves. `rank` is the rule's place among those with the same target, 0 first. */
@@ -173,8 +191,9 @@ export function isCopied({ uid, target, bit }: Tap, rank: number): Flow {
 }
 
 /** Back to table 0 with the mark, as if it had never been here: the administrator's flows see the packet as it came. */
-export function goesItsOwnWay(registers: number): Flow {
+export function goesItsOwnWay(registers: number, mayComeBack: boolean): Flow {
   const zeroed = Array.from({ length: registers }, (_, index) => `set_field:0->reg${index}`);
+  const mark = T.SEEN | T.WANTED | (mayComeBack ? T.WAY_BACK : 0);
   return {
     table: T.HAND_BACK,
     priority: 0,
@@ -183,7 +202,7 @@ export function goesItsOwnWay(registers: number): Flow {
     actions: [
       ...zeroed,
       `set_field:0->${T.VLAN_REGISTER}`,
-      `set_field:${hex(T.SEEN)}/${hex(T.SEEN | T.WANTED)}->${T.MARK_REGISTER}`,
+      `set_field:${hex(T.SEEN)}/${hex(mark)}->${T.MARK_REGISTER}`,
       "resubmit(,0)",
     ].join(","),
   };

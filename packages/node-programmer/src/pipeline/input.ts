@@ -10,6 +10,35 @@ export interface Tap {
   bit: number;
 }
 
+/** One redirecting rule on this bridge. */
+export interface Redirect {
+  /** UID of the TrafficControl; its hash is in the cookies of its flows, which count its packets. */
+  uid: string;
+  /** OpenFlow port that the packets leave through; null while it is missing: they are dropped, not let past the device. */
+  target: number | null;
+  /** 1 to 65535; unique on the bridge. */
+  number: number;
+}
+
+/** A local port to which packets come back whose way nobody has learned. */
+export interface Home {
+  ofport: number;
+  /** Lower case, colons. */
+  macs: readonly string[];
+  /** VLAN IDs in the frames that the port itself sends, 0 for untagged ones; "any" for whatever they carry. */
+  frames: readonly number[] | "any";
+  /** VLAN whose tag is taken off before a frame leaves through the port; 0 for none. */
+  native: number;
+}
+
+/** What a bridge needs so that packets can be taken away and come back. */
+export interface Redirection {
+  redirects: readonly Redirect[];
+  /** OpenFlow ports through which packets come back, those of redirects that have just ended included. */
+  returns: readonly number[];
+  homes: readonly Home[];
+}
+
 /** One port of a selected Pod. */
 export interface PodPort {
   ofport: number;
@@ -21,6 +50,10 @@ export interface PodPort {
   macs: readonly string[];
   /** VLANs in which the Pod lives: 0 for untagged. "any" for a trunk of too many VLANs to name. */
   vlans: readonly number[] | "any";
+  /** Number of the redirect that acts on what the Pod sends. */
+  egressRedirect?: number | undefined;
+  /** Number of the redirect that acts on what is addressed to the Pod. */
+  ingressRedirect?: number | undefined;
 }
 
 /** A port whose untagged frames belong to a VLAN: an access port, or a trunk with a native VLAN. */
@@ -31,11 +64,13 @@ export interface TaggedPort {
   tunnel: boolean;
 }
 
-/** Copies that arrive from another bridge of the node and leave through a target here. */
+/** Packets that arrive from another bridge of the node and leave through a target here. */
 export interface Relay {
   /** OpenFlow port number of the patch port. */
   from: number;
   target: number;
+  /** They are no copies but redirected: what comes back goes back through `from`. */
+  returns: boolean;
 }
 
 /** Outer header of packets that are copies already: towards a collector. Never copied again. */
@@ -58,4 +93,6 @@ export interface BridgeInput {
   /** OpenFlow ports that never inject anything: targets, and our ends of patch pairs that only send. */
   silentPorts: readonly number[];
   carriedTunnels: readonly CarriedTunnel[];
+  /** Absent if no redirect has to do with the bridge. */
+  redirection?: Redirection | undefined;
 }

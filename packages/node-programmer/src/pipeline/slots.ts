@@ -4,9 +4,9 @@
  */
 import { canonicalMatch } from "ovs-ofctl-wrapper";
 import { KIND, isOurs, kindOf, shortHash, valueOf } from "./cookies";
-import { COPY, RULE_BITS } from "./tables";
+import { COPY, REDIRECT, RULE_BITS } from "./tables";
 
-/** Rule UID → bit. */
+/** Rule UID → bit. A redirect has one too: it is known to the flows by the number after its bit. */
 export type Slots = ReadonlyMap<string, number>;
 
 /**
@@ -41,12 +41,31 @@ export function slotsInForce(
   const byHash = new Map(uids.map((uid) => [shortHash(uid), uid]));
   const slots = new Map<string, number>();
   for (const flow of flows) {
-    if (flow.table !== COPY || !isOurs(flow.cookie) || kindOf(flow.cookie) !== KIND.copy) continue;
+    if (!isOurs(flow.cookie)) continue;
     const uid = byHash.get(valueOf(flow.cookie));
-    const match = /(?:^|,)reg(\d+)=0x([0-9a-f]+)\/0x\2(?:,|$)/.exec(canonicalMatch(flow.match));
-    if (uid === undefined || !match) continue;
-    const bit = Number(match[1]) * 32 + Math.log2(parseInt(match[2]!, 16));
+    const bit = bitOf(flow);
+    if (uid === undefined || bit === null) continue;
     if (Number.isInteger(bit) && ![...slots.values()].includes(bit)) slots.set(uid, bit);
   }
   return slots;
+}
+
+function bitOf({ table, cookie, match }: { table: number; cookie: bigint; match: string }): number | null {
+  if (table === COPY && kindOf(cookie) === KIND.copy) {
+    const [, register, bit] = /(?:^|,)reg(\d+)=0x([0-9a-f]+)\/0x\2(?:,|$)/.exec(canonicalMatch(match)) ?? [];
+    return bit === undefined ? null : Number(register) * 32 + Math.log2(parseInt(bit, 16));
+  }
+  if (table === REDIRECT && kindOf(cookie) === KIND.redirect) {
+    const [, number] = /(?:^|,)reg12=0x([0-9a-f]+)\/0xffff(?:,|$)/.exec(canonicalMatch(match)) ?? [];
+    return number === undefined ? null : parseInt(number, 16) - 1;
+  }
+  return null;
+}
+
+/** Redirects that act on a bridge: their packets do not go past the device any more, even if a port of theirs is missing. */
+export function engagedRedirects(flows: readonly { cookie: bigint }[], uids: readonly string[]): Set<string> {
+  const hashes = new Set(
+    flows.flatMap(({ cookie }) => (isOurs(cookie) && kindOf(cookie) === KIND.redirect ? [valueOf(cookie)] : [])),
+  );
+  return new Set(uids.filter((uid) => hashes.has(shortHash(uid))));
 }

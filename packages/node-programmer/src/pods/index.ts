@@ -4,4 +4,4 @@ export type { AttachedPort, FoundPod, Problem } from "./find";
 export { attachmentOf } from "./dialect";
 export { PodMacs } from "./macs";
 export { PodNamespaces } from "./netns";
-export { vlansOf } from "./vlans";
+export { homeOf, vlansOf } from "./vlans";

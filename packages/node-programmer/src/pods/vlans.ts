@@ -1,5 +1,6 @@
 /** In which VLANs a frame with the Pod's MAC address is "addressed to the Pod". Pure. */
 import type { PortView } from "../ovs";
+import type { Home } from "../pipeline";
 
 /** Beyond that many VLANs on a trunk the Pod is recognised by its MAC address in any VLAN. */
 const MOST_VLANS = 16;
@@ -18,4 +19,12 @@ export function vlansOf(port: PortView): readonly number[] | "any" {
   if (trunks.length > MOST_VLANS) return "any";
   const own = port.vlanMode === "trunk" ? 0 : (port.tag ?? 0);
   return [...new Set([own, ...trunks])].sort((a, b) => a - b);
+}
+
+/** The Pod's port as a place that packets come back to. */
+export function homeOf(port: PortView, ofport: number, macs: readonly string[]): Home {
+  const native = port.vlanMode === "trunk" ? 0 : (port.tag ?? 0);
+  const vlans = vlansOf(port);
+  if (vlans === "any" || port.vlanMode === "dot1q-tunnel") return { ofport, macs, frames: "any", native };
+  return { ofport, macs, frames: vlans.map((vlan) => (vlan === native ? 0 : vlan)), native };
 }

@@ -1,5 +1,5 @@
 /** The plan's ports in Open vSwitch. The door of this room. */
-export { desiredPorts, portSpec } from "./spec";
+export { desiredPorts, portSpec, portsOf } from "./spec";
 export type { PortSpec } from "./spec";
 export { Ports, unwantedPorts } from "./ports";
 export type { PortOutcome } from "./ports";

@@ -1,6 +1,6 @@
 /**
- * A target lives on one bridge; copies from Pods of another bridge of the node reach it through a pair of patch ports of
- * their own, so that what arrives there needs no further look. Pure.
+ * A target lives on one bridge; packets of Pods of another bridge of the node reach it through a pair of patch ports of
+ * their own, so that what arrives there needs no further look. Redirected ones come back through the same pair. Pure.
  */
 import { createHash } from "node:crypto";
 import type { PortSpec } from "./spec";
@@ -21,6 +21,7 @@ export function patchEnds(from: string, to: string, target: string): PatchEnds {
     type: "patch",
     options: { peer },
     tunnel: null,
+    serves: target,
   });
   return { out: end(names.out, names.in), in: end(names.in, names.out) };
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
-import type { PlanPort, PortKind } from "@ovs-traffic-control/api";
+import type { PlanPort, PlanRule, PortKind } from "@ovs-traffic-control/api";
 
 /** What a port has to be in Open vSwitch. */
 export interface PortSpec {
@@ -17,6 +17,8 @@ export interface PortSpec {
   options: Readonly<Record<string, string>>;
   /** Where a tunnel goes; null for local ports. */
   tunnel: TunnelEnd | null;
+  /** Patch ports: the name of the target that they lead to. */
+  serves?: string;
 }
 
 export interface TunnelEnd {
@@ -90,21 +92,26 @@ export interface DesiredPorts {
   clashes: ReadonlyMap<number, string>;
 }
 
-/** `wanted[i]` is the target of rule i, null if the rule needs no port. Rules in order of precedence: the first one wins. */
-export function desiredPorts(wanted: readonly (PortSpec | null)[]): DesiredPorts {
+/** The specs of a rule's ports: the target, and after it the return port of a Redirect. */
+export function portsOf({ targetPort, returnPort }: Pick<PlanRule, "targetPort" | "returnPort">): PortSpec[] {
+  return [portSpec(targetPort), ...(returnPort ? [portSpec(returnPort)] : [])];
+}
+
+/** `wanted[i]` are the ports of rule i. Rules in order of precedence: the first one wins. */
+export function desiredPorts(wanted: readonly (readonly PortSpec[])[]): DesiredPorts {
   const specs = new Map<string, PortSpec>();
   const clashes = new Map<number, string>();
-  wanted.forEach((spec, rule) => {
-    if (!spec) return;
-    const other = specs.get(spec.name);
-    if (!other) specs.set(spec.name, spec);
-    else if (JSON.stringify(other) !== JSON.stringify(spec))
-      clashes.set(
-        rule,
-        spec.kind === "erspan" && other.kind === "erspan"
-          ? `Another TrafficControl has an ERSPAN session with the same number to ${spec.tunnel?.remoteIP ?? ""} but other fields; Open vSwitch allows one. Use another sessionID.`
-          : `Another TrafficControl uses port ${spec.name} as ${other.kind}; this one wants it as ${spec.kind}. Use another name.`,
-      );
+  wanted.forEach((ports, rule) => {
+    const clash = ports.map((spec) => clashOf(spec, specs.get(spec.name))).find((message) => message !== null);
+    if (clash != null) clashes.set(rule, clash);
+    else for (const spec of ports) specs.set(spec.name, spec);
   });
   return { specs, clashes };
+}
+
+function clashOf(spec: PortSpec, other: PortSpec | undefined): string | null {
+  if (!other || JSON.stringify(other) === JSON.stringify(spec)) return null;
+  return spec.kind === "erspan" && other.kind === "erspan"
+    ? `Another TrafficControl has an ERSPAN session with the same number to ${spec.tunnel?.remoteIP ?? ""} but other fields; Open vSwitch allows one. Use another sessionID.`
+    : `Another TrafficControl uses port ${spec.name} as ${other.kind}; this one wants it as ${spec.kind}. Use another name.`;
 }

@@ -4,7 +4,7 @@
  */
 import { diffFlows, fail, ok } from "ovs-ofctl-wrapper";
 import type { Appctl, ConnectionMonitor, Flow, FlowChange, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
-import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, isOurs, kindOf } from "../pipeline";
+import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, cookie, isOurs, kindOf } from "../pipeline";
 
 export interface BridgeEvents {
   /** The connection is back after a loss: flows are probably gone. */
@@ -29,6 +29,8 @@ export class BridgeFlows {
   private monitor: ConnectionMonitor | null = null;
   /** False from the loss of the connection until it is back. */
   reachable = true;
+  /** Packets may have written down where their senders are. */
+  private learns = false;
   /** The daemon has been away since the last bundle. */
   private wiped = false;
   private busyUntil = 0;
@@ -51,14 +53,15 @@ export class BridgeFlows {
       this.reachable = false;
       this.wiped = true;
       this.current = null;
+      this.learns = false;
     });
     monitor.on("up", () => {
       if (this.reachable) return;
       this.reachable = true;
       this.events.restored();
     });
-    monitor.on("flow", ({ cookie }) => {
-      if (!isOurs(cookie) || Date.now() < this.busyUntil) return;
+    monitor.on("flow", (event) => {
+      if (!isOurs(event.cookie) || isLearned(event) || Date.now() < this.busyUntil) return;
       this.current = null;
       this.events.disturbed();
     });
@@ -68,8 +71,13 @@ export class BridgeFlows {
   /** Everything on the bridge; remembers what is ours. */
   async look(): Promise<Result<FlowEntry[]>> {
     const dump = await this.openflow.dumpFlows(this.bridge);
-    if (dump.ok) this.current = dump.value.filter((flow) => isOurs(flow.cookie));
+    if (dump.ok) this.remember(dump.value.filter((flow) => isOurs(flow.cookie)));
     return dump;
+  }
+
+  private remember(ours: readonly Flow[]): void {
+    this.current = ours.filter((flow) => !isLearned(flow));
+    this.learns ||= this.current.length < ours.length;
   }
 
   /**
@@ -83,17 +91,20 @@ export class BridgeFlows {
     if (!blind && this.current === null) {
       const own = await this.openflow.dumpFlows(this.bridge, { cookie: OWN_COOKIE, cookieMask: OWN_COOKIE_MASK });
       if (!own.ok) return own;
-      this.current = own.value;
+      this.remember(own.value);
     }
     const current = blind ? [] : (this.current ?? []);
     // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
     const marker = wanted.length === 0 && current.length > 1 ? current.filter(isMarker) : [];
     const changes = difference(current, [...wanted, ...marker]);
+    const willLearn = wanted.some((flow) => kindOf(flow.cookie) === KIND.return);
+    if (this.learns && !willLearn) changes.push({ kind: "delete", cookie: cookie(KIND.learned) });
     const done = await this.send(changes);
     // Not earlier: packets are waiting.
     if (wanted.length > 0) this.monitor ??= this.watch();
     if (!done.ok) return done;
     this.wiped = false;
+    this.learns = willLearn;
     this.inForce = [...wanted, ...marker];
     this.current = blind ? null : this.inForce;
     if (!blind) return ok(changes.length);
@@ -163,4 +174,9 @@ function difference(current: readonly Flow[], wanted: readonly Flow[]): FlowChan
 
 function isMarker(flow: Flow): boolean {
   return kindOf(flow.cookie) === KIND.marker;
+}
+
+/** Packets make these, and time takes them away. */
+function isLearned(flow: { cookie: bigint }): boolean {
+  return kindOf(flow.cookie) === KIND.learned;
 }

@@ -150,8 +150,8 @@ export class Bridges {
    * FLOOD ignores VLANs, and so our ports' isolation; no-flood is for it. It costs a process per port and is lost at each
    * restart of ovs-vswitchd, so it is set only where somebody floods.
    */
-  private async keepFloodsAway(bridge: string, { silentPorts, relays }: BridgeInput): Promise<void> {
-    for (const port of [...silentPorts, ...relays.map(({ from }) => from)]) {
+  private async keepFloodsAway(bridge: string, { silentPorts, relays, redirection }: BridgeInput): Promise<void> {
+    for (const port of [...silentPorts, ...relays.map(({ from }) => from), ...(redirection?.returns ?? [])]) {
       const key = `${bridge} ${port}`;
       if (this.unflooded.has(key)) continue;
       const done = await this.world.openflow.modPort(bridge, port, "no-flood");

@@ -7,14 +7,17 @@ import { REASONS } from "@ovs-traffic-control/api";
 import type { PlanSpec } from "@ovs-traffic-control/api";
 import type { FlowEntry } from "ovs-ofctl-wrapper";
 import type { OvsView } from "../ovs";
-import { assignSlots, slotsInForce } from "../pipeline";
-import type { Slots } from "../pipeline";
+import { assignSlots, engagedRedirects, slotsInForce } from "../pipeline";
+import type { BridgeInput, Slots } from "../pipeline";
 import { attachmentOf, findPods } from "../pods";
 import type { FoundPod, PodMacs, PodNamespaces, Problem } from "../pods";
-import { desiredPorts, portSpec, unwantedPorts } from "../ports";
+import { desiredPorts, portsOf, unwantedPorts } from "../ports";
 import type { PortOutcome, Ports } from "../ports";
 import type { BridgeOutcome, Bridges } from "./bridges";
-import { demand, resolve, whyImpossible } from "./resolve";
+import { Drain } from "./drain";
+import type { Drained } from "./drain";
+import { inspectedTargets } from "./redirects";
+import { demand, resolve } from "./resolve";
 import type { RuleOutcome } from "./resolve";
 import { makePorts } from "./targets";
 
@@ -37,6 +40,10 @@ export interface Outcome {
   failures: readonly string[];
   /** Something may become possible without any event telling so: a device may appear, a neighbour answer. */
   waiting: boolean;
+  /** Milliseconds until return sides of former redirects go, which has to be a pass of its own; null if there are none. */
+  draining: number | null;
+  /** Some of them are of TrafficControls that have left the plan: its removal is not complete. */
+  isRetiring: boolean;
   /** Flows and ports changed; for the log. */
   changes: number;
 }
@@ -44,6 +51,9 @@ export interface Outcome {
 export class Reconciler {
   private slots: Slots = new Map();
   private lastPorts: readonly PortOutcome[] = [];
+  /** UIDs of redirects that have been in force. */
+  private engaged: ReadonlySet<string> = new Set();
+  private readonly drain = new Drain();
 
   constructor(private readonly world: ReconcilerWorld) {}
 
@@ -55,6 +65,11 @@ export class Reconciler {
     return flows;
   }
 
+  /** ovs-vswitchd has been away: what was on its way then is lost. */
+  restarted(): void {
+    this.drain.forget();
+  }
+
   async pass(plan: PlanSpec): Promise<Outcome> {
     const { bridges, namespaces } = this.world;
     const changesBefore = this.world.ports.changes;
@@ -62,21 +77,18 @@ export class Reconciler {
     const pods = findPods(plan.pods, this.world.view(), namespaces.age);
     const reading = this.world.macs.read(pods);
     const met = await bridges.meet(this.concerned(plan, pods));
-    const impossible = new Map<number, Problem>();
-    plan.rules.forEach((rule, index) => {
-      const why = whyImpossible(rule);
-      if (why) impossible.set(index, why);
-    });
-    const specs = plan.rules.map((rule, index) => (impossible.has(index) ? null : portSpec(rule.targetPort)));
+    const specs = plan.rules.map(portsOf);
     const desired = desiredPorts(specs);
-    for (const [index, message] of desired.clashes)
-      impossible.set(index, { reason: REASONS.targetPortFailed, message });
+    const impossible = new Map<number, Problem>(
+      [...desired.clashes].map(([index, message]) => [index, { reason: REASONS.targetPortFailed, message }]),
+    );
 
     const isSwitched = (name: string): boolean => bridges.isSwitched(name);
     const fallback = bridges.names().find(isSwitched);
     const ports = await makePorts(
       this.world.ports,
       desired.specs.values(),
+      new Set(specs.flatMap(([target]) => target?.name ?? [])),
       demand(plan, pods, specs),
       isSwitched,
       fallback,
@@ -96,17 +108,19 @@ export class Reconciler {
       ports,
       impossible,
       slots: this.slots,
+      engaged: this.engaged,
       macs,
     });
-    const programmed = await bridges.program(inputs);
+    const drained = this.drained(plan, inputs, ports);
+    const programmed = await bridges.program(drained.inputs);
     const failures = [...met.failures, ...metToo.failures, ...programmed.failures];
 
-    const wanted = new Set([...desired.specs.keys(), ...ports.keys()]);
+    const wanted = new Set([...desired.specs.keys(), ...ports.keys(), ...drained.ports]);
     const unwanted = failures.length > 0 ? [] : unwantedPorts(view, wanted);
     const refused = await Promise.all(unwanted.map((port) => this.world.ports.remove(port)));
     failures.push(...refused.flatMap((problem) => problem ?? []));
 
-    if (failures.length === 0 && plan.rules.length === 0) bridges.close();
+    if (failures.length === 0 && plan.rules.length === 0 && drained.wait === null) bridges.close();
     namespaces.keepOnly(new Set([...view.ports.values()].map(({ uuid }) => uuid)));
     this.lastPorts = [...ports.values()];
     return {
@@ -117,6 +131,8 @@ export class Reconciler {
       realizedPods,
       failures,
       waiting: this.lastPorts.some(({ problem, remark }) => problem !== undefined || remark !== undefined),
+      draining: drained.wait,
+      isRetiring: drained.isRetiring,
       changes: programmed.changes + this.world.ports.changes - changesBefore,
     };
   }
@@ -129,8 +145,29 @@ export class Reconciler {
     return new Set(home ? [home.name] : []);
   }
 
+  /** The inputs with what former redirects still need; remembers which redirects act now. */
+  private drained(
+    plan: PlanSpec,
+    inputs: ReadonlyMap<string, BridgeInput>,
+    ports: ReadonlyMap<string, PortOutcome>,
+  ): Drained {
+    for (const { redirection } of inputs.values())
+      this.engaged = new Set([...this.engaged, ...(redirection?.redirects ?? []).map(({ uid }) => uid)]);
+    const redirects = plan.rules.filter(({ action }) => action === "Redirect");
+    const names = new Set(redirects.flatMap((rule) => portsOf(rule).map(({ name }) => name)));
+    // A patch pair towards one of their targets.
+    const exits = inspectedTargets(plan);
+    for (const { spec } of ports.values())
+      if (spec.kind === "patch" && exits.has(spec.serves ?? "")) names.add(spec.name);
+    const uids = new Set(redirects.map(({ uid }) => uid));
+    return this.drain.add({ inputs, ports: names, uids }, plan.hash, performance.now());
+  }
+
   private assignSlots(plan: PlanSpec, impossible: ReadonlyMap<number, Problem>, inForce: readonly FlowEntry[]): void {
-    const uids = plan.rules.flatMap(({ uid }, index) => (impossible.has(index) ? [] : [uid]));
+    const all = plan.rules.map(({ uid }) => uid);
+    const engaged = engagedRedirects(inForce, all);
+    this.engaged = new Set(all.filter((uid) => engaged.has(uid) || this.engaged.has(uid)));
+    const uids = all.filter((_, index) => !impossible.has(index));
     this.slots = assignSlots(new Map([...slotsInForce(inForce, uids), ...this.slots]), uids);
   }
 }

@@ -6,11 +6,12 @@ import { REASONS } from "@ovs-traffic-control/api";
 import type { PlanPod, PlanRule, PlanSpec } from "@ovs-traffic-control/api";
 import type { BridgeKind, BridgeView, OvsView } from "../ovs";
 import { RULE_BITS } from "../pipeline";
-import type { BridgeInput, CarriedTunnel, PodPort, Relay, Slots, TaggedPort, Tap } from "../pipeline";
-import { vlansOf } from "../pods";
+import type { BridgeInput, CarriedTunnel, Home, PodPort, Redirect, Relay, Slots, TaggedPort, Tap } from "../pipeline";
+import { homeOf, vlansOf } from "../pods";
 import type { AttachedPort, FoundPod, Problem } from "../pods";
-import { patchEnds, portSpec } from "../ports";
+import { patchEnds, portSpec, portsOf } from "../ports";
 import type { PortOutcome, PortSpec } from "../ports";
+import { inspectedTargets, redirectsOf, returnsOn, whyNoWayBack } from "./redirects";
 
 /** What is known when flows are to be made. */
 export interface Facts {
@@ -23,6 +24,8 @@ export interface Facts {
   /** Rules that cannot be in force whatever Open vSwitch says: index → why. */
   impossible: ReadonlyMap<number, Problem>;
   slots: Slots;
+  /** UIDs of redirects that are in force already: while a port of theirs is missing, packets are dropped. */
+  engaged: ReadonlySet<string>;
   /** MAC addresses by the UUID of the port row. */
   macs: ReadonlyMap<string, readonly string[]>;
 }
@@ -43,30 +46,20 @@ export interface Resolution {
   realizedPods: number;
 }
 
-/** Redirect comes later; said instead of attempted. */
-export function whyImpossible(rule: PlanRule): Problem | null {
-  if (rule.action === "Mirror") return null;
-  return {
-    reason: REASONS.redirectNotSupported,
-    message: `TrafficControl ${rule.name} redirects, which this version does not do yet: its Pods' traffic goes its normal way. Use action: Mirror.`,
-  };
-}
-
-/** Bridges of the Pods that each target is wanted on: target name → bridge names in order. */
+/** Bridges of the Pods that each port is wanted for: port name → bridge names in order. `specs[i]`: the ports of rule i. */
 export function demand(
   plan: PlanSpec,
   pods: readonly FoundPod[],
-  specs: readonly (PortSpec | null)[],
+  specs: readonly (readonly PortSpec[])[],
 ): Map<string, string[]> {
   const bridges = new Map<string, Set<string>>();
   for (const { pod, ports } of pods)
-    for (const index of plan.classes[pod.class]?.rules ?? []) {
-      const spec = specs[index];
-      if (!spec) continue;
-      const wanted = bridges.get(spec.name) ?? new Set();
-      for (const { port } of ports) wanted.add(port.bridge);
-      bridges.set(spec.name, wanted);
-    }
+    for (const index of plan.classes[pod.class]?.rules ?? [])
+      for (const spec of specs[index] ?? []) {
+        const wanted = bridges.get(spec.name) ?? new Set();
+        for (const { port } of ports) wanted.add(port.bridge);
+        bridges.set(spec.name, wanted);
+      }
   return new Map([...bridges].map(([name, wanted]) => [name, [...wanted].sort()]));
 }
 
@@ -107,7 +100,12 @@ function ruleProblem(facts: Facts, rule: PlanRule, index: number): Problem | nul
       reason: REASONS.tooManyRules,
       message: `This node has more than ${RULE_BITS} TrafficControls in force; ${rule.name} is one of the youngest and is not.`,
     };
-  return facts.ports.get(portSpec(rule.targetPort).name)?.problem ?? null;
+  const problem = portsOf(rule)
+    .map(({ name }) => facts.ports.get(name)?.problem)
+    .find((each) => each !== undefined);
+  if (!problem) return null;
+  if (rule.action !== "Redirect" || !facts.engaged.has(rule.uid)) return problem;
+  return { ...problem, message: `${problem.message} Until then the packets of its Pods are dropped.` };
 }
 
 function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | null {
@@ -125,6 +123,8 @@ function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | nu
       const broken = [ends.out, ends.in].map(({ name }) => facts.ports.get(name)?.problem).find((problem) => problem);
       if (broken) return broken;
     }
+    const cutOff = whyNoWayBack(facts.ports, port.bridge, rule);
+    if (cutOff) return cutOff;
     if (rule.direction !== "Egress" && macsOf(facts, port.uuid).length === 0)
       return {
         reason: REASONS.macUnknown,
@@ -137,7 +137,9 @@ function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | nu
 /** What collects for one bridge while Pods are gone through. */
 interface Draft {
   taps: Map<string, Tap>;
+  redirects: Map<string, Redirect>;
   pods: PodPort[];
+  homes: Home[];
 }
 
 function draft(
@@ -149,22 +151,36 @@ function draft(
 ): void {
   const { bridge } = attached.port;
   if (facts.kinds.get(bridge)?.kind !== "Switched") return;
-  const here = drafts.get(bridge) ?? { taps: new Map<string, Tap>(), pods: [] };
+  const here: Draft = drafts.get(bridge) ?? { taps: new Map(), redirects: new Map(), pods: [], homes: [] };
   const egress: number[] = [];
   const ingress: number[] = [];
+  const acting = redirectsOf(facts.plan, pod);
+  let egressRedirect: number | undefined;
+  let ingressRedirect: number | undefined;
   for (const index of facts.plan.classes[pod.class]?.rules ?? []) {
     const rule = facts.plan.rules[index];
     const bit = rule && facts.slots.get(rule.uid);
-    if (rule === undefined || bit === undefined || problems[index]) continue;
-    const target = exitFrom(facts, bridge, rule);
+    if (rule === undefined || bit === undefined) continue;
+    const target = problems[index] ? null : exitFrom(facts, bridge, rule);
+    if (rule.action === "Redirect") {
+      const [isEgress, isIngress] = [acting.egress === index, acting.ingress === index];
+      if (!(isEgress || isIngress) || (target === null && !facts.engaged.has(rule.uid))) continue;
+      here.redirects.set(rule.uid, { uid: rule.uid, target, number: bit + 1 });
+      if (isEgress) egressRedirect = bit + 1;
+      if (isIngress) ingressRedirect = bit + 1;
+      continue;
+    }
     if (target === null) continue;
     here.taps.set(rule.uid, { uid: rule.uid, target, bit });
     if (rule.direction !== "Ingress") egress.push(bit);
     if (rule.direction !== "Egress") ingress.push(bit);
   }
-  if (egress.length + ingress.length === 0) return;
+  const isRedirected = egressRedirect !== undefined || ingressRedirect !== undefined;
+  if (egress.length + ingress.length === 0 && !isRedirected) return;
   const { ofport, port } = attached;
-  here.pods.push({ ofport, egress, ingress, macs: macsOf(facts, port.uuid), vlans: vlansOf(port) });
+  const macs = macsOf(facts, port.uuid);
+  here.pods.push({ ofport, egress, ingress, macs, vlans: vlansOf(port), egressRedirect, ingressRedirect });
+  if (isRedirected) here.homes.push(homeOf(port, ofport, macs));
   drafts.set(bridge, here);
 }
 
@@ -172,6 +188,7 @@ function draft(
 function exitFrom(facts: Facts, bridge: string, rule: PlanRule): number | null {
   const target = facts.ports.get(portSpec(rule.targetPort).name);
   if (target?.ofport === undefined) return null;
+  if (whyNoWayBack(facts.ports, bridge, rule)) return null;
   if (target.bridge === bridge) return target.ofport;
   const ends = patchEnds(bridge, target.bridge, target.spec.name);
   const [out, arrival] = [facts.ports.get(ends.out.name), facts.ports.get(ends.in.name)];
@@ -189,28 +206,38 @@ function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, B
     const silentPorts = [...facts.ports.values()].flatMap(({ bridge: at, ofport }) =>
       at === bridge.name && ofport !== undefined ? [ofport] : [],
     );
-    if (!here && relays.length === 0) continue;
+    const returns = returnsOn(facts, bridge.name, new Set(here?.redirects.keys()));
+    if (!here && relays.length === 0 && returns.length === 0) continue;
+    const redirects = [...(here?.redirects.values() ?? [])].sort((a, b) => a.number - b.number);
     result.set(bridge.name, {
       planHash: facts.plan.hash,
       taps: [...(here?.taps.values() ?? [])].sort((a, b) => (order.get(a.uid) ?? 0) - (order.get(b.uid) ?? 0)),
       pods: here?.pods ?? [],
-      taggedPorts: here?.pods.some((pod) => pod.ingress.length > 0) ? taggedPortsOf(bridge) : [],
+      taggedPorts: here?.pods.some(isReceiver) ? taggedPortsOf(bridge) : [],
       relays,
       idleMembers: idleMembersOf(bridge),
       silentPorts,
       carriedTunnels,
+      ...(redirects.length + returns.length > 0
+        ? { redirection: { redirects, returns, homes: here?.homes ?? [] } }
+        : {}),
     });
   }
   return result;
 }
 
+function isReceiver({ ingress, ingressRedirect }: PodPort): boolean {
+  return ingress.length > 0 || ingressRedirect !== undefined;
+}
+
 function relaysTo(facts: Facts, bridge: string): Relay[] {
   const relays: Relay[] = [];
+  const inspected = inspectedTargets(facts.plan);
   for (const { spec, bridge: at, ofport: target, problem } of facts.ports.values()) {
     if (spec.kind === "patch" || at !== bridge || target === undefined || problem) continue;
     for (const { name } of facts.view.bridges) {
       const from = facts.ports.get(patchEnds(name, bridge, spec.name).in.name)?.ofport;
-      if (from !== undefined) relays.push({ from, target });
+      if (from !== undefined) relays.push({ from, target, returns: inspected.has(spec.name) });
     }
   }
   return relays.sort((a, b) => a.from - b.from);
@@ -232,14 +259,13 @@ function idleMembersOf(bridge: BridgeView): number[] {
   );
 }
 
-/** Tunnels of all rules, in force or not: a rule's copies may still be on their way when it has a problem. */
+/** Tunnels of all rules, in force or not (a rule's copies may still be on their way when it has a problem), and of other nodes' rules. */
 function tunnelsOf(plan: PlanSpec): CarriedTunnel[] {
-  return plan.rules.flatMap((rule) =>
-    [rule.targetPort, rule.returnPort].flatMap((port) => {
-      const end = port ? portSpec(port).tunnel : null;
-      return end ? [end] : [];
-    }),
-  );
+  const elsewhere = (plan.collectors ?? []).map(({ remoteIP, udpPort }) => ({
+    remoteIP,
+    udpPort: udpPort ?? null,
+  }));
+  return [...plan.rules.flatMap((rule) => portsOf(rule).flatMap(({ tunnel }) => tunnel ?? [])), ...elsewhere];
 }
 
 function macsOf(facts: Facts, port: string): readonly string[] {

@@ -7,11 +7,13 @@ type IsSwitched = (bridge: string) => boolean;
 
 /**
  * Makes every port of the plan, each on one bridge: where it is already, else the first that has Pods for it, else
- * `fallback`, so that the port is there before its first Pod. Pods' bridges other than that get a patch pair per target.
+ * `fallback`, so that the port is there before its first Pod. Pods' bridges other than that get a patch pair per target;
+ * what comes back from a device goes back through it.
  */
 export async function makePorts(
   ports: Ports,
   specs: Iterable<PortSpec>,
+  targets: ReadonlySet<string>,
   wantedOn: ReadonlyMap<string, readonly string[]>,
   isSwitched: IsSwitched,
   fallback: string | undefined,
@@ -25,7 +27,7 @@ export async function makePorts(
       if (home === undefined) return;
       const outcome = await ports.ensure(spec, home);
       made.set(spec.name, outcome);
-      if (outcome.ofport === undefined) return;
+      if (outcome.ofport === undefined || !targets.has(spec.name)) return;
       for (const bridge of bridges) {
         if (bridge === outcome.bridge) continue;
         const ends = patchEnds(bridge, outcome.bridge, spec.name);

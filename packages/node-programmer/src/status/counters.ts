@@ -1,5 +1,5 @@
 /**
- * Packets and bytes per rule from the counters of its copy flows. Those restart at 0 with ovs-vswitchd, with a new target,
+ * Packets and bytes per rule from the counters of the flows that copy or redirect for it. Those restart at 0 with ovs-vswitchd, with a new target,
  * with a new programmer's bits; what a rule shows never goes back.
  */
 import type { FlowEntry } from "ovs-ofctl-wrapper";
@@ -30,7 +30,7 @@ export class Counters {
   observe(flows: readonly FlowEntry[]): void {
     const sums = new Map<number, Count>();
     for (const flow of flows) {
-      if (kindOf(flow.cookie) !== KIND.copy) continue;
+      if (kindOf(flow.cookie) !== KIND.copy && kindOf(flow.cookie) !== KIND.redirect) continue;
       const sum = sums.get(valueOf(flow.cookie)) ?? { packets: 0, bytes: 0 };
       sums.set(valueOf(flow.cookie), { packets: sum.packets + flow.packets, bytes: sum.bytes + flow.bytes });
     }

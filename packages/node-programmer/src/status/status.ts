@@ -19,10 +19,13 @@ export interface StatusInput {
   countOf: (uid: string) => Count | undefined;
 }
 
-/** A pass that Open vSwitch refused in part keeps the former hash: what the plan wants is not in force. */
+/**
+ * A pass that Open vSwitch refused in part keeps the former hash: what the plan wants is not in force. So does one after which
+ * ports and return flows of a removed redirect are still there: its removal is not to be confirmed yet.
+ */
 export function statusOf({ outcome, previous, now, countOf }: StatusInput): PlanStatus {
   const done = outcome.failures.length === 0;
-  const observedHash = done ? outcome.plan.hash : previous?.observedHash;
+  const observedHash = done && !outcome.isRetiring ? outcome.plan.hash : previous?.observedHash;
   return {
     ...(observedHash === undefined ? {} : { observedHash }),
     realizedPods: done ? outcome.realizedPods : 0,

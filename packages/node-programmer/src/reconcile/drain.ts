@@ -1,0 +1,119 @@
+/**
+ * What is inside an inspection device when a redirect ends or gets other ports comes back all the same: its return side and
+ * its ports stay for a while. Knows no clock; owned by the reconciler, which tells it the time.
+ */
+import type { BridgeInput, Home, Redirection, Relay } from "../pipeline";
+
+/** Milliseconds that a return side outlives its redirect. */
+const DRAIN = 2_000;
+
+/** What packets need in order to come back, on one bridge. */
+interface Side {
+  returns: readonly number[];
+  homes: readonly Home[];
+  relays: readonly Relay[];
+  /** Ports that are kept, but do not inject anything. */
+  silent: readonly number[];
+}
+
+interface ReturnSides {
+  sides: ReadonlyMap<string, Side>;
+  /** Names of all ports of redirects. */
+  ports: ReadonlySet<string>;
+  /** UIDs of redirects. */
+  uids: ReadonlySet<string>;
+}
+
+interface Leaving extends ReturnSides {
+  until: number;
+}
+
+/** The present pass, as far as redirects are concerned. */
+export interface Present {
+  inputs: ReadonlyMap<string, BridgeInput>;
+  ports: ReadonlySet<string>;
+  uids: ReadonlySet<string>;
+}
+
+/** What is to be done with regard to what is on its way. */
+export interface Drained {
+  inputs: ReadonlyMap<string, BridgeInput>;
+  /** Ports that must not go yet. */
+  ports: ReadonlySet<string>;
+  /** Milliseconds until something may go; null if nothing is on its way. */
+  wait: number | null;
+  /** A redirect has left the plan and is not gone yet. */
+  isRetiring: boolean;
+}
+
+export class Drain {
+  private last: ReturnSides = { sides: new Map(), ports: new Set(), uids: new Set() };
+  private leaving: Leaving[] = [];
+
+  /** Nothing can come back any more: ovs-vswitchd was away, and port numbers may be others. */
+  forget(): void {
+    this.leaving = [];
+    this.last = { sides: new Map(), ports: new Set(), uids: new Set() };
+  }
+
+  /** Adds to the present what still has to be there. `now` in milliseconds. */
+  add(present: Present, planHash: string, now: number): Drained {
+    const sides = new Map([...present.inputs].flatMap(([name, input]) => sideOf(name, input)));
+    if (hasLeft(this.last, { ...present, sides })) this.leaving.push({ ...this.last, until: now + DRAIN });
+    this.last = { sides, ports: present.ports, uids: present.uids };
+    this.leaving = this.leaving.filter(({ until }) => until > now);
+    const inputs = new Map(present.inputs);
+    for (const { sides: left } of this.leaving)
+      for (const [bridge, side] of left) inputs.set(bridge, withSide(inputs.get(bridge) ?? nothing(planHash), side));
+    return {
+      inputs,
+      ports: new Set(this.leaving.flatMap(({ ports }) => [...ports])),
+      wait: this.leaving.length === 0 ? null : Math.min(...this.leaving.map(({ until }) => until)) - now,
+      isRetiring: this.leaving.some(({ uids }) => [...uids].some((uid) => !present.uids.has(uid))),
+    };
+  }
+}
+
+function sideOf(bridge: string, { redirection, relays, silentPorts }: BridgeInput): [string, Side][] {
+  const inspected = relays.filter(({ returns }) => returns);
+  if (!redirection && inspected.length === 0) return [];
+  const { returns = [], homes = [] } = redirection ?? {};
+  return [[bridge, { returns, homes, relays: inspected, silent: silentPorts }]];
+}
+
+/** Whether anything of what was is missing now, targets apart: nothing comes back through them. */
+function hasLeft(before: ReturnSides, now: ReturnSides): boolean {
+  if ([...before.ports].some((name) => !now.ports.has(name))) return true;
+  return [...before.sides].some(([bridge, side]) => {
+    const still = now.sides.get(bridge);
+    if (!still) return true;
+    const relays = new Set(still.relays.map(({ from }) => from));
+    const homes = new Set(still.homes.map(({ ofport }) => ofport));
+    return (
+      side.returns.some((ofport) => !still.returns.includes(ofport)) ||
+      side.relays.some(({ from }) => !relays.has(from)) ||
+      side.homes.some(({ ofport }) => !homes.has(ofport))
+    );
+  });
+}
+
+function withSide(input: BridgeInput, side: Side): BridgeInput {
+  const before: Redirection = input.redirection ?? { redirects: [], returns: [], homes: [] };
+  const used = new Set(input.pods.map(({ ofport }) => ofport));
+  const homes = new Set(before.homes.map(({ ofport }) => ofport));
+  const relays = new Set(input.relays.map(({ from }) => from));
+  return {
+    ...input,
+    relays: [...input.relays, ...side.relays.filter(({ from }) => !relays.has(from))],
+    silentPorts: [...new Set([...input.silentPorts, ...side.silent.filter((ofport) => !used.has(ofport))])],
+    redirection: {
+      ...before,
+      returns: [...new Set([...before.returns, ...side.returns])],
+      homes: [...before.homes, ...side.homes.filter(({ ofport }) => !homes.has(ofport))],
+    },
+  };
+}
+
+function nothing(planHash: string): BridgeInput {
+  return { planHash, taps: [], pods: [], taggedPorts: [], relays: [], silentPorts: [], carriedTunnels: [] };
+}
