@@ -89,7 +89,7 @@ export async function drain(options: DrainOptions): Promise<string[]> {
 }
 
 /** Pure: what the API server has listed → what is left to do. */
-export function remainderAmong(
+function remainderAmong(
   trafficControls: TrafficControl[],
   plans: NodeTrafficPlan[],
   nodes: ReadonlySet<string>,
