@@ -143,6 +143,9 @@ export class BridgeFlows {
 
   /** One bundle; the flow events that it causes are not somebody else's. */
   private async send(changes: readonly FlowChange[]): Promise<Result<void>> {
+    // Without a change there is no echo: what comes now is somebody else's doing, such as the wipe by set-fail-mode,
+    // whose new fail_mode in the database is what has brought us here.
+    if (changes.length === 0) return ok(undefined);
     this.busyUntil = Infinity;
     const done = await this.openflow.bundle(this.bridge, changes);
     this.busyUntil = Date.now() + ECHO;
