@@ -12,6 +12,7 @@ import type { AggregateStatistics, OpenFlowPort, TableStatistics } from "./port"
 import { fail, ok } from "./result";
 import type { OvsOptions, Result } from "./result";
 import { run } from "./run";
+import { Silent } from "./wire/connection";
 import type { BundleOutcome } from "./wire/connection";
 import { encodeChange } from "./wire/flow-mod";
 
@@ -71,8 +72,11 @@ export class OpenFlow {
       if (message === null) return null;
       messages.push(message);
     }
-    const connection = await this.connections.to(bridge).catch(() => null);
-    return connection && connection.bundle(messages);
+    try {
+      return await (await this.connections.to(bridge)).bundle(messages);
+    } catch (error) {
+      return error instanceof Silent ? "timedOut" : null;
+    }
   }
 
   /** By ovs-ofctl, which knows every field and action, and says in words what Open vSwitch does not like. */

@@ -214,10 +214,18 @@ describe("flows on a real Open vSwitch", () => {
   it("gives up on a stopped ovs-vswitchd instead of hanging", async () => {
     const node = lab!.node("n1");
     const { OpenFlow } = await import("../../../packages/ovs-ofctl-wrapper/src/index");
+    const connected = new OpenFlow({ ...node.options, timeoutSeconds: 1 });
+    const change = { kind: "add" as const, ...ours("ip", "drop") };
+    value(await connected.bundle(BRIDGE, [change]));
     process.kill(node.pid("ovs-vswitchd"), "SIGSTOP");
     try {
-      const answer = await new OpenFlow({ ...node.options, timeoutSeconds: 1 }).dumpFlows(BRIDGE);
-      assert.ok(!answer.ok && answer.error.timedOut);
+      const impatient = new OpenFlow({ ...node.options, timeoutSeconds: 1 });
+      for (const answer of await Promise.all([
+        impatient.dumpFlows(BRIDGE),
+        impatient.bundle(BRIDGE, [change]),
+        connected.bundle(BRIDGE, [change]),
+      ]))
+        assert.ok(!answer.ok && answer.error.timedOut, JSON.stringify(answer));
     } finally {
       process.kill(node.pid("ovs-vswitchd"), "SIGCONT");
     }

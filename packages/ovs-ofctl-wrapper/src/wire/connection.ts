@@ -25,6 +25,9 @@ export type BundleOutcome = "done" | "refused" | "lost" | "timedOut";
 /** The bridge's `protocols` leave our version out. */
 export class VersionRefused extends Error {}
 
+/** Somebody listens, but says nothing: ovs-vswitchd is stopped, or overloaded. */
+export class Silent extends Error {}
+
 /** What the peer says to a request: a message, or nothing because the connection is gone or the time is up. */
 type Answer = Buffer | "lost" | "timedOut";
 
@@ -74,7 +77,8 @@ export class Connection extends EventEmitter<Events> {
     const answer = await connection.ask(0, messages.hello());
     if (typeof answer !== "string" && messages.agrees(answer)) return connection;
     connection.close();
-    if (typeof answer === "string") throw new Error(`${path}: no hello (${answer})`);
+    if (answer === "timedOut") throw new Silent(`${path}: no hello within ${timeoutMilliseconds / 1000} s`);
+    if (answer === "lost") throw new Error(`${path}: ${connection.reason}`);
     throw new VersionRefused(`${path}: the bridge's protocols do not allow OpenFlow 1.5`);
   }
 
