@@ -104,7 +104,7 @@ export class Population {
 }
 
 /** A selector per app, as far as there are apps: what teams write who look at their own traffic. */
-export function appTrafficControl(index: number, apps: number): TrafficControl {
+function appTrafficControl(index: number, apps: number): TrafficControl {
   return {
     apiVersion: "crd.antrea.io/v1alpha2",
     kind: "TrafficControl",

@@ -68,7 +68,7 @@ export class Store {
       },
     };
     let objects = this.collections.get(collection);
-    if (objects === undefined) this.collections.set(collection, (objects = new Map()));
+    if (objects === undefined) this.collections.set(collection, (objects = new Map<string, Stored>()));
     objects.set(keyOf(namespace, name), stored);
     this.announce(before === undefined ? "ADDED" : "MODIFIED", collection, stored);
     return stored;

@@ -244,9 +244,10 @@ function suite(mode: Mode): void {
         behaviour.crashing.set("node-2", 69);
         clock.after(5_000, () => behaviour.crashing.delete("node-2"));
       },
-      "is deleted by somebody else before anybody has read how it ended": ({ jobs, server, clock }) => {
+      "is deleted by somebody else before anybody has read how it ended": (cluster) => {
+        const { server, clock } = cluster;
         const remove = (): void => {
-          for (const { metadata } of jobs())
+          for (const { metadata } of cluster.jobs())
             server.remove({ resource: RESOURCES.jobs, namespace: "nodes", name: metadata.name });
           if (clock.monotonic() < 6_000) clock.after(1_700, remove);
         };
@@ -256,7 +257,7 @@ function suite(mode: Mode): void {
       it(`ends the same if a Job ${what}`, async () => {
         const cluster = newCluster();
         await cluster.start();
-        trouble({ ...cluster, jobs: () => cluster.jobs() } as FakeCluster);
+        trouble(cluster);
         await scenario(cluster);
         await cluster.clock.advance(60_000);
         await quiet(cluster, what);
