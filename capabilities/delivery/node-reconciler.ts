@@ -43,6 +43,8 @@ export interface NodeReconcilerOptions {
   log: Logger;
 }
 
+const LOOK_AGAIN_MS = 1_000;
+
 /** Why a node is not programmed, as far as the controller can tell. */
 export interface NodeTrouble extends Outcome {
   failures: number;
@@ -161,8 +163,7 @@ export class NodeReconciler {
         const wait = budget.take(name);
         if (wait > 0) return { requeueAfterMilliseconds: wait };
         if (oneShot !== undefined) await oneShot.provide(name, plan!);
-        await this.createJob(node!, oneShot === undefined ? undefined : plan!.hash);
-        return {};
+        return this.createJob(node!, oneShot === undefined ? undefined : plan!.hash);
       }
       case "replace": {
         const wait = budget.take(name);
@@ -205,22 +206,24 @@ export class NodeReconciler {
     this.options.onReport(node);
   }
 
-  private async createJob(node: NodeFacts, planHash: string | undefined): Promise<void> {
+  private async createJob(node: NodeFacts, planHash: string | undefined): Promise<ReconcileResult> {
     const job = buildJob(node, this.options.settings, planHash);
     const { namespace } = job.metadata;
     const created = await this.options.api.create<RawJob>({ resource: RESOURCES.jobs, namespace }, job);
-    // Somebody was faster, or an earlier attempt has got through without our knowing. The informer will show it.
-    if (!created.ok && created.code === 409) return;
+    // Somebody was faster, or an earlier attempt has got through without our knowing. The informer will show it, or has already.
+    if (!created.ok && created.code === 409) return { requeueAfterMilliseconds: LOOK_AGAIN_MS };
     this.options.jobs.admit(must(created, `Creating the Job ${job.metadata.name} for ${node.name}`));
     this.options.metrics.jobsCreated.inc();
     this.options.restarts.started(node.name);
+    return {};
   }
 
   private async deleteJob(job: JobFacts, propagationPolicy: "Foreground" | "Background"): Promise<void> {
     const namespace = this.options.settings.nodesNamespace;
     const path = { resource: RESOURCES.jobs, namespace, name: job.name };
     const deleted = await this.options.api.delete(path, { propagationPolicy, preconditions: { uid: job.uid } });
-    if (!deleted.ok && deleted.code !== 404 && deleted.code !== 409) must(deleted, `Deleting the Job ${job.name}`);
+    // 409 as well is tried again: no event follows a deletion that was refused.
+    if (!deleted.ok && deleted.code !== 404) must(deleted, `Deleting the Job ${job.name}`);
   }
 
   private jobOf(node: string): JobFacts | undefined {

@@ -58,6 +58,10 @@ export class FakeCluster {
   /** The most Jobs that one node has had at a time, and Pods of programmers that ran at a time. */
   mostProgrammers = 0;
   readonly jobsCreated: string[] = [];
+  /** For tests in which events are lost. */
+  relistMilliseconds: number | undefined;
+  /** When each Job was first seen, by monotonic time: what the time of day does is not the kubelet's business. */
+  private readonly jobSeenAt = new Map<string, number>();
   /** The most Jobs at a time whose Pod does not run yet. */
   mostStarting = 0;
   private readonly applied = new Map<string, string[]>();
@@ -128,7 +132,8 @@ export class FakeCluster {
       {
         clock: this.clock,
         onLost: () => (isLost = true),
-        connect: (_metrics, mayWrite) => mortal(this.server.client(mayWrite), () => isDead),
+        relistMilliseconds: this.relistMilliseconds,
+        connect: (_metrics, mayWrite) => mortal(this.server.client(mayWrite, podName), () => isDead),
       },
     );
     this.controllers.push(controller);
@@ -215,6 +220,7 @@ export class FakeCluster {
   private tick(): void {
     this.clock.after(TICK_MS, () => {
       this.step();
+      this.server.flush();
       this.tick();
     });
   }
@@ -260,10 +266,11 @@ export class FakeCluster {
     const namespace = ENVIRONMENT.nodesNamespace;
     if (!this.seenJobs.has(uid)) {
       this.seenJobs.add(uid);
+      this.jobSeenAt.set(uid, this.clock.monotonic());
       this.jobsCreated.push(node);
     }
     const podPath = { ...at(RESOURCES.pods, `${name}-pod`), namespace };
-    const isOld = this.clock.now() - Date.parse(job.metadata.creationTimestamp) >= POD_START_MS;
+    const isOld = this.clock.monotonic() - this.jobSeenAt.get(uid)! >= POD_START_MS;
     const isFinished = job.status?.["conditions"] !== undefined;
     if (this.behaviour.unschedulable.has(node)) return;
     if (!isOld || isFinished || this.server.get(at(RESOURCES.nodes, node)) === undefined) return;
@@ -273,10 +280,12 @@ export class FakeCluster {
     const exitCode = this.behaviour.crashing.get(node);
     if (exitCode !== undefined) {
       const terminated = { exitCode, message: `exit ${exitCode}` };
+      // Evicted before there was a container.
+      const containerStatuses = exitCode < 0 ? undefined : [{ state: { terminated } }];
       this.server.put(podPath, {
         metadata: { labels },
         spec: { nodeName: node },
-        status: { phase: "Failed", containerStatuses: [{ state: { terminated } }] },
+        status: { phase: "Failed", reason: exitCode < 0 ? "Evicted" : undefined, containerStatuses },
       });
       this.server.put(
         { ...at(RESOURCES.jobs, name), namespace },
@@ -334,8 +343,9 @@ export class FakeCluster {
       return;
     }
     if (rules.length > 0) this.emptySince.delete(node);
-    else if (!this.emptySince.has(node)) this.emptySince.set(node, this.clock.now());
-    const hasLingered = this.clock.now() - (this.emptySince.get(node) ?? Infinity) >= ENVIRONMENT.lingerSeconds * 1000;
+    else if (!this.emptySince.has(node)) this.emptySince.set(node, this.clock.monotonic());
+    const hasLingered =
+      this.clock.monotonic() - (this.emptySince.get(node) ?? Infinity) >= ENVIRONMENT.lingerSeconds * 1000;
     if (hasLingered) this.emptySince.delete(node);
     if (hasLingered) this.server.put(job, { status: { conditions: [{ type: "Complete", status: "True" }] } });
   }

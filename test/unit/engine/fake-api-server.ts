@@ -40,12 +40,24 @@ export interface Write {
   method: "create" | "replace" | "apply" | "mergePatch" | "jsonPatch" | "delete";
   path: string;
   body: unknown;
+  /** Which client it came from. */
+  by: string;
+}
+
+/** An event on its way to a watcher. */
+export interface Delivery {
+  watcher: object;
+  /** Path of the object. */
+  key: string;
+  line: string;
 }
 
 /** "refuse": not done; "lose": done, but the answer does not arrive. */
 export type Fault = { kind: "refuse"; code: number; reason: string } | { kind: "lose" };
 
 interface Watcher {
+  /** What it has been sent so far. */
+  from: number;
   collection: string;
   query: Query;
   send: (line: string) => void;
@@ -56,6 +68,13 @@ export class FakeApiServer {
   readonly writes: Write[] = [];
   /** Asked before each write. */
   fault: (write: Write) => Fault | undefined = () => undefined;
+  /** Asked before each get and list. */
+  readFault: (path: string) => ApiFailure | undefined = () => undefined;
+  /** Events go through this with the next flush(): what is left out is lost, what comes twice is sent twice. */
+  chaos: ((pending: Delivery[]) => Delivery[]) | undefined;
+  private pending: (Delivery & { watcher: Watcher })[] = [];
+  /** While set, lists and watches show the past as of this version: a replica of the API server that lags behind. */
+  private past: number | undefined;
   /** A connection that has died without a word: no watch gets an event. */
   mute = false;
   /** What a watcher gets instead of an event: nothing (dropped), several (duplicated), others (held back, reordered). */
@@ -69,8 +88,26 @@ export class FakeApiServer {
   constructor(private readonly now: () => number = () => 0) {}
 
   /** What a process would use; several may be connected. */
-  client(mayWrite: () => boolean = () => true): KubernetesApi {
-    return new FakeClient(this, mayWrite);
+  client(mayWrite: () => boolean = () => true, name = "client"): KubernetesApi {
+    return new FakeClient(this, mayWrite, name);
+  }
+
+  /** Sends what chaos has held back. */
+  flush(): void {
+    const pending = this.pending.splice(0);
+    const sent = (this.chaos?.(pending) ?? pending) as typeof pending;
+    for (const { watcher, line } of sent) if (this.watchers.has(watcher)) watcher.send(line);
+  }
+
+  /** From now on new connections see the cluster as it was so many changes ago, until catchUp(). */
+  lagBehind(changes: number): void {
+    this.past = Math.max(100, this.version - changes);
+    for (const watcher of [...this.watchers]) watcher.end();
+  }
+
+  catchUp(): void {
+    this.past = undefined;
+    for (const watcher of this.watchers) this.replay(watcher);
   }
 
   get(path: ObjectPath): FakeObject | undefined {
@@ -127,12 +164,13 @@ export class FakeApiServer {
 
   /** @internal */
   page(path: ObjectPath, query: Query): ApiResult<ListPage<FakeObject>> {
-    const items = this.all(path)
+    const version = this.past ?? this.version;
+    const items = (this.past === undefined ? this.all(path) : this.asOf(this.past, path))
       .filter((object) => matches(object, query))
       .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     const start = Number(query["continue"] ?? 0);
     const end = start + Number(query["limit"] ?? 500);
-    const metadata = { resourceVersion: String(this.version), continue: end < items.length ? String(end) : undefined };
+    const metadata = { resourceVersion: String(version), continue: end < items.length ? String(end) : undefined };
     return { ok: true, value: structuredClone({ metadata, items: items.slice(start, end) }) };
   }
 
@@ -155,6 +193,7 @@ export class FakeApiServer {
     }
     return new Promise((resolve) => {
       const watcher: Watcher = {
+        from,
         collection: pathOf({ ...path, name: undefined }),
         query,
         send: onLine,
@@ -165,8 +204,24 @@ export class FakeApiServer {
       };
       this.watchers.add(watcher);
       signal.addEventListener("abort", watcher.end, { once: true });
-      for (const event of this.log) if (event.version > from) this.deliver(watcher, event);
+      if (this.past === undefined) this.replay(watcher);
     });
+  }
+
+  private replay(watcher: Watcher): void {
+    for (const event of this.log) if (event.version > watcher.from) this.deliver(watcher, event);
+  }
+
+  /** What a list would have said at that version. */
+  private asOf(version: number, path: ObjectPath): FakeObject[] {
+    const objects = new Map<string, FakeObject>();
+    for (const event of this.log) {
+      if (event.version > version) break;
+      if (event.type === "DELETED") objects.delete(event.collection);
+      else objects.set(event.collection, event.object);
+    }
+    const collection = pathOf({ ...path, name: undefined });
+    return [...objects].flatMap(([key, object]) => (inCollection(collection, key) ? [object] : []));
   }
 
   /** @internal */
@@ -225,24 +280,24 @@ export class FakeApiServer {
   private announce(type: string, path: ObjectPath, object: FakeObject): void {
     const event = { version: this.version, collection: keyOf(path), type, object: structuredClone(object) };
     this.log.push(event);
+    if (this.past !== undefined) return;
     for (const watcher of this.watchers) this.deliver(watcher, event);
   }
 
-  private deliver(watcher: Watcher, event: { collection: string; type: string; object: FakeObject }): void {
-    const plural = watcher.collection.split("/").at(-1)!;
-    const isCluster = !watcher.collection.includes("/namespaces/") || plural === "namespaces";
-    const group = watcher.collection
-      .split("/")
-      .slice(0, watcher.collection.startsWith("/api/") ? 3 : 4)
-      .join("/");
-    const inCollection = isCluster
-      ? event.collection.startsWith(`${group}/`) && event.collection.split("/").at(-2) === plural
-      : event.collection.startsWith(`${watcher.collection}/`);
-    if (!inCollection) return;
+  private deliver(
+    watcher: Watcher,
+    event: { version: number; collection: string; type: string; object: FakeObject },
+  ): void {
+    watcher.from = event.version;
+    if (!inCollection(watcher.collection, event.collection)) return;
     const isSelected = matches(event.object, watcher.query);
     const type = isSelected ? event.type : "DELETED";
     if (this.mute) return;
     const line = JSON.stringify({ type, object: event.object });
+    if (this.chaos !== undefined) {
+      this.pending.push({ watcher, key: event.collection, line });
+      return;
+    }
     const lines = this.disturb === undefined ? [line] : this.disturb(line, watcher.collection);
     setImmediate(() => {
       for (const each of lines) if (this.watchers.has(watcher)) watcher.send(each);
@@ -250,20 +305,36 @@ export class FakeApiServer {
   }
 }
 
+/** Whether the object with this path is in the collection with that one, which may be of all Namespaces. */
+function inCollection(collection: string, key: string): boolean {
+  const plural = collection.split("/").at(-1)!;
+  const isCluster = !collection.includes("/namespaces/") || plural === "namespaces";
+  const group = collection
+    .split("/")
+    .slice(0, collection.startsWith("/api/") ? 3 : 4)
+    .join("/");
+  return isCluster ? key.startsWith(`${group}/`) && key.split("/").at(-2) === plural : key.startsWith(`${collection}/`);
+}
+
 class FakeClient implements KubernetesApi {
   constructor(
     private readonly server: FakeApiServer,
     private readonly mayWrite: () => boolean,
+    private readonly name: string,
   ) {}
 
   async get<T>(path: ObjectPath): Promise<ApiResult<T>> {
     await turn();
+    const fault = this.server.readFault(pathOf(path));
+    if (fault !== undefined) return fault;
     const object = this.server.get(path);
     return object === undefined ? missing(path) : answer<T>({ ok: true, value: structuredClone(object) });
   }
 
   async list<T>(path: ObjectPath, query: Query = {}): Promise<ApiResult<ListPage<T>>> {
     await turn();
+    const fault = this.server.readFault(pathOf(path));
+    if (fault !== undefined) return fault;
     return this.server.page(path, query) as unknown as ApiResult<ListPage<T>>;
   }
 
@@ -351,7 +422,7 @@ class FakeClient implements KubernetesApi {
   ): Promise<ApiResult<T>> {
     await turn();
     if (!this.mayWrite()) return failure(0, "Fenced", "not leading");
-    const result = this.server.perform({ method, path: pathOf(path), body }, path, act);
+    const result = this.server.perform({ method, path: pathOf(path), body, by: this.name }, path, act);
     await turn();
     return answer<T>(result);
   }

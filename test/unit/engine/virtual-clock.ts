@@ -12,7 +12,12 @@ export class VirtualClock implements Clock {
   private order = 0;
   private readonly timers = new Set<Pending>();
 
-  constructor(private readonly epoch = Date.UTC(2026, 0, 1)) {}
+  constructor(private epoch = Date.UTC(2026, 0, 1)) {}
+
+  /** Somebody sets the time of day; durations do not mind. */
+  jump(milliseconds: number): void {
+    this.epoch += milliseconds;
+  }
 
   now(): number {
     return this.epoch + this.time;
