@@ -50,7 +50,7 @@ export interface DrainOptions {
 }
 
 /** What keeps the operator from going. */
-export interface Remainder {
+interface Remainder {
   /** TrafficControls with our finalizer, by name. */
   held: string[];
   /** Nodes that are there and have not confirmed that they tap nothing, by name. */
@@ -89,7 +89,7 @@ export async function drain(options: DrainOptions): Promise<string[]> {
 }
 
 /** Pure: what the API server has listed → what is left to do. */
-export function remainderAmong(
+function remainderAmong(
   trafficControls: TrafficControl[],
   plans: NodeTrafficPlan[],
   nodes: ReadonlySet<string>,
