@@ -50,7 +50,7 @@ export interface DrainOptions {
 }
 
 /** What keeps the operator from going. */
-export interface Remainder {
+interface Remainder {
   /** TrafficControls with our finalizer, by name. */
   held: string[];
   /** Nodes that are there and have not confirmed that they tap nothing, by name. */

@@ -9,7 +9,7 @@ export type Preparation = (suite: SuiteName) => Promise<void>;
 const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
   lab: ["cluster", "capture", "metrics"],
   kernel: ["kernel"],
-  e2e: ["cluster", "image", "capture"],
+  e2e: ["cluster", "image", "capture", "metrics", "gitops"],
 };
 
 /** Installs the packages that the suites need, and starts their builds, one after the other in their order. Never throws. */

@@ -11,7 +11,7 @@ import type { Progress } from "./cache";
 import { goProblem } from "./go";
 
 /** What somebody is about to do. */
-export type Purpose = "cluster" | "image" | "capture" | "kernel" | "metrics";
+export type Purpose = "cluster" | "image" | "capture" | "kernel" | "metrics" | "gitops";
 
 interface Requirement {
   /** A command on PATH, or absolute paths of which one has to exist. */
@@ -55,6 +55,7 @@ const REQUIREMENTS: Requirement[] = [
   requirement("capture", "tcpdump", "tcpdump"),
   requirement("capture", "ping", "iputils-ping"),
   requirement("metrics", "promtool", "prometheus"),
+  requirement("gitops", "lua5.1", "lua5.1"),
 ];
 
 /** Where the CNI project's own plugins are installed. */

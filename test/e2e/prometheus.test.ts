@@ -62,11 +62,11 @@ describe("a Prometheus that scrapes the operator", () => {
 
   it("fires OVSTrafficControlNodesNotRealized while a device is missing on one node, and resolves it", async () => {
     const { objects, web } = stage();
-    await onNode(web[0].node, `ip link add ${DEVICE} type dummy; ip link set ${DEVICE} up`);
+    await onNode(web[0].node, `ip link add ${DEVICE} type veth peer name ${DEVICE}-far; ip link set ${DEVICE} up`);
     try {
       await objects.apply(mirror("e2e-alert", { device: { name: DEVICE } }));
       await firing("OVSTrafficControlNodesNotRealized", { name: "e2e-alert" });
-      await onNode(web[1].node, `ip link add ${DEVICE} type dummy; ip link set ${DEVICE} up`);
+      await onNode(web[1].node, `ip link add ${DEVICE} type veth peer name ${DEVICE}-far; ip link set ${DEVICE} up`);
       await ready(objects, "e2e-alert");
       await resolved("OVSTrafficControlNodesNotRealized");
     } finally {
