@@ -12,10 +12,7 @@ export interface Overruled {
 type Direction = "Egress" | "Ingress";
 
 /** `onPods`: for each Pod that `loser` selects, all TrafficControls that select it. undefined if it is overruled nowhere. */
-export function overruled(
-  loser: TrafficControl,
-  onPods: Iterable<readonly TrafficControl[]>,
-): Overruled | undefined {
+export function overruled(loser: TrafficControl, onPods: Iterable<readonly TrafficControl[]>): Overruled | undefined {
   const winners = new Set<TrafficControl>();
   let pods = 0;
   for (const all of onPods) {

@@ -220,7 +220,10 @@ function graceSentence(
   const realized = judged.filter(({ state }) => state.state === "realized").length;
   const work = `programming ${list(unrealized.map(({ view }) => view.node))}`;
   if (realized === 0) return [REASONS.programming, `${work.charAt(0).toUpperCase()}${work.slice(1)}.`];
-  return [REASONS.realized, `${spec.action === "Mirror" ? "Mirroring" : "Redirecting"} on ${count(realized, NODE)} to ${targetText(spec.targetPort)}; ${work}.`];
+  return [
+    REASONS.realized,
+    `${spec.action === "Mirror" ? "Mirroring" : "Redirecting"} on ${count(realized, NODE)} to ${targetText(spec.targetPort)}; ${work}.`,
+  ];
 }
 
 function notReadySentence(judged: Judged[]): string {

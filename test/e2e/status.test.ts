@@ -69,22 +69,6 @@ describe("conditions", () => {
       await onEach(["del", "e2e-late0"]);
     }
   });
-
-  it("of a Redirect say honestly that it is not supported yet, and nothing in Open vSwitch changes", async () => {
-    const before = await stage().bridges();
-    const redirect = { action: "Redirect", returnPort: { ovsInternal: { name: "e2e-back0" } } } as const;
-    await stage().objects.apply(mirror(NAME, { ovsInternal: { name: "e2e-there0" } }, redirect));
-    const found = await eventually("it is stalled", async () => {
-      const seen = await readTap(stage().objects, NAME);
-      return condition(seen, CONDITIONS.stalled)?.status === "True" ? seen : undefined;
-    });
-    const { status, reason, message } = condition(found, CONDITIONS.ready)!;
-    assert.deepEqual([status, reason], ["False", REASONS.redirectNotSupported]);
-    assert.match(message, /[Rr]edirect/);
-    await assert.rejects(stage().cluster.kubectl(["wait", `tc/${NAME}`, "--for=condition=Ready", "--timeout=1s"]));
-    assert.deepEqual(await stage().bridgeDifferences(before), []);
-    await untap(stage().objects, NAME);
-  });
 });
 
 describe("metadata", () => {

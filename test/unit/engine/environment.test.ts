@@ -21,13 +21,24 @@ describe("readEnvironment", () => {
   });
 
   it("names every mistake at once", () => {
-    const variables = { PROGRAMMER_MODE: "daemon", JOBS_PER_SECOND: "0", LINGER_SECONDS: "soon", METRICS_PORT: "70000", OVS_RUNDIR: "run" };
+    const variables = {
+      PROGRAMMER_MODE: "daemon",
+      JOBS_PER_SECOND: "0",
+      LINGER_SECONDS: "soon",
+      METRICS_PORT: "70000",
+      OVS_RUNDIR: "run",
+    };
     assert.throws(
       () => readEnvironment(variables),
       (error: Error) =>
-        ["PROGRAMMER_IMAGE", 'PROGRAMMER_MODE="daemon"', "JOBS_PER_SECOND=0", 'LINGER_SECONDS="soon"', 'METRICS_PORT="70000"', 'OVS_RUNDIR="run"'].every((part) =>
-          error.message.includes(part),
-        ),
+        [
+          "PROGRAMMER_IMAGE",
+          'PROGRAMMER_MODE="daemon"',
+          "JOBS_PER_SECOND=0",
+          'LINGER_SECONDS="soon"',
+          'METRICS_PORT="70000"',
+          'OVS_RUNDIR="run"',
+        ].every((part) => error.message.includes(part)),
     );
   });
 });

@@ -238,8 +238,18 @@ const CASES: [what: string, input: Partial<StatusInput>, expected: string, messa
   [
     "it is a Redirect",
     { trafficControl: sampleTrafficControl({}, { action: "Redirect" }), nodes: [view("node-1")] },
-    "False RedirectNotSupported, Stalled",
-    /not supported/,
+    "True Realized",
+    /^Redirecting 1 Pod on 1 node to vxlan/,
+  ],
+  [
+    "an older Redirect acts on some of its Pods",
+    {
+      trafficControl: sampleTrafficControl({}, { action: "Redirect" }),
+      nodes: [view("node-1")],
+      overruled: { winner: "older", pods: 1 },
+    },
+    "True Realized, Conflicted",
+    /^Redirecting/,
   ],
 ];
 
