@@ -14,7 +14,7 @@ export interface Conflict {
   message: string;
 }
 
-type Role = "target port" | "return port";
+type Role = "target port" | "target port of a Redirect" | "return port" | "target and return port";
 
 /** One thing that a TrafficControl wants to be true of a shared name; another one must want the same. */
 interface Claim {
@@ -58,10 +58,12 @@ function claimsOf({ spec }: TrafficControl): Claim[] {
   // A one-armed device is target and return port of one TrafficControl: its role is both.
   const isOneArmed = back !== undefined && canonicalJson(target) === canonicalJson(back);
   if (isOneArmed) return [...kinds, roleClaim(target, "target and return port")];
-  return [...kinds, roleClaim(target, "target port"), ...(back === undefined ? [] : [roleClaim(back, "return port")])];
+  if (back === undefined) return [...kinds, roleClaim(target, "target port")];
+  // A copy into an inspection device would come back and reach its receiver a second time.
+  return [...kinds, roleClaim(target, "target port of a Redirect"), roleClaim(back, "return port")];
 }
 
-function roleClaim(port: PlanPort, role: Role | "target and return port"): Claim {
+function roleClaim(port: PlanPort, role: Role): Claim {
   return { subject: `role ${canonicalJson(identity(port))}`, value: role, what: describe(port), as: `a ${role}` };
 }
 

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  FINALIZER,
-  NODE_TRAFFIC_PLAN,
-  REASONS,
-  TRAFFIC_CONTROL,
-  type TrafficControl,
-  type TrafficControlSpec,
-} from "../../../capabilities/api";
+import { CONDITIONS, FINALIZER, NODE_TRAFFIC_PLAN, REASONS, TRAFFIC_CONTROL } from "../../../capabilities/api";
+import type { TrafficControlStatus } from "../../../capabilities/api";
 import { RESOURCES } from "../../../capabilities/engine";
 import { FakeCluster } from "./fake-cluster";
 
@@ -220,28 +214,42 @@ describe("the controller", function () {
     assert.equal(cluster.ready("tap"), "True Realized");
   });
 
-  it("puts a Redirect into the plan, with its return port, and tells a younger one who overrules it", async () => {
+  it("puts a Redirect into the plan, and tells a younger one of the Pods that it does not get", async () => {
     const cluster = await started();
-    const inline = (name: string): Partial<TrafficControlSpec> => ({
+    const ports = {
       action: "Redirect",
-      targetPort: { ovsInternal: { name } },
-      returnPort: { ovsInternal: { name: `${name}-back` } },
-    });
-    cluster.addTrafficControl("first", inline("one"));
-    await cluster.clock.advance(2_000);
-    cluster.addTrafficControl("second", inline("two"));
+      targetPort: { device: { name: "t" } },
+      returnPort: { device: { name: "r" } },
+    } as const;
+    cluster.addTrafficControl("first", ports);
     await cluster.clock.advance(5_000);
-    assert.deepEqual(
-      cluster.plan("node-1")?.spec.rules.map(({ action, returnPort }) => [action, returnPort?.ovsInternal?.name]),
-      [
-        ["Redirect", "one-back"],
-        ["Redirect", "two-back"],
-      ],
-    );
-    assert.equal(cluster.ready("second"), "True Realized");
-    const { status } = cluster.trafficControl("second") as unknown as TrafficControl;
-    const conflicted = status?.conditions?.find(({ type }) => type === "Conflicted");
-    assert.match(conflicted?.message ?? "", /^TrafficControl first, which is older, redirects \d+ Pods? of this one/);
+    cluster.addTrafficControl("second", ports);
+    await cluster.clock.advance(5_000);
+    assert.deepEqual(ruleNames(cluster, "node-1"), ["first", "second"]);
+    assert.equal(cluster.ready("first"), "True Realized");
+    const conflicted = (name: string): string | undefined => {
+      const { conditions = [] } = (cluster.trafficControl(name)?.status ?? {}) as TrafficControlStatus;
+      return conditions.find(({ type }) => type === CONDITIONS.conflicted)?.message;
+    };
+    assert.equal(conflicted("first"), undefined);
+    assert.match(conflicted("second") ?? "", /TrafficControl first, .* redirects \d+ Pods?/);
+    cluster.remove(TRAFFIC_CONTROL, "first");
+    await cluster.clock.advance(5_000);
+    assert.equal(conflicted("second"), undefined);
+  });
+
+  it("tells every node where the tunnels of all TrafficControls end, in one write for each change", async () => {
+    const cluster = await started();
+    cluster.addPod("db-1", "node-1", { app: "db" });
+    cluster.addTrafficControl("tap", { targetPort: { ovsInternal: { name: "tap0" } } });
+    await cluster.clock.advance(5_000);
+    assert.equal(cluster.plan("node-2")?.spec.collectors, undefined);
+    const hash = cluster.plan("node-2")?.spec.hash;
+    cluster.addTrafficControl("elsewhere", { appliedTo: { podSelector: { matchLabels: { app: "db" } } } });
+    await cluster.clock.advance(5_000);
+    assert.deepEqual(cluster.plan("node-2")?.spec.collectors, [{ remoteIP: "10.0.10.2", udpPort: 4789 }]);
+    assert.notEqual(cluster.plan("node-2")?.spec.hash, hash);
+    assert.deepEqual(ruleNames(cluster, "node-2"), ["tap"]);
   });
 
   it("gives of two TrafficControls that cannot both be the older one, and the other when that is gone", async () => {

@@ -33,6 +33,16 @@ describe("conflictsAmong", () => {
       { "tc-2": "tc-1" },
     ],
     [
+      "a port gets copies or redirected packets, because what an inspection device gets comes back",
+      [nth(1, internal("a")), nth(2, internal("a"), internal("b"))],
+      { "tc-2": "tc-1" },
+    ],
+    [
+      "two redirects may share both ports",
+      [nth(1, internal("a"), internal("b")), nth(2, internal("a"), internal("b"))],
+      {},
+    ],
+    [
       "the same for a tunnel",
       [nth(1, { gre: { remoteIP } }), nth(2, internal("b"), { gre: { remoteIP } })],
       { "tc-2": "tc-1" },

@@ -236,10 +236,20 @@ const CASES: [what: string, input: Partial<StatusInput>, expected: string, messa
     /TrafficControl other uses it/,
   ],
   [
-    "an older Redirect takes some of its Pods",
-    { nodes: [view("node-1")], overruled: { winner: "first", pods: 2 } },
+    "it is a Redirect",
+    { trafficControl: sampleTrafficControl({}, { action: "Redirect" }), nodes: [view("node-1")] },
+    "True Realized",
+    /^Redirecting 1 Pod on 1 node to vxlan/,
+  ],
+  [
+    "an older Redirect acts on some of its Pods",
+    {
+      trafficControl: sampleTrafficControl({}, { action: "Redirect" }),
+      nodes: [view("node-1")],
+      overruled: { winner: "older", pods: 1 },
+    },
     "True Realized, Conflicted",
-    /^Mirroring/,
+    /^Redirecting/,
   ],
 ];
 
