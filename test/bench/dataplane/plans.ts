@@ -52,10 +52,12 @@ class Bench {
     const base = rule("base", TARGETS["vxlan"]!, pods);
     const shared = rule("new", TARGETS["vxlan"]!, pods);
     const own = rule("new", TARGETS["internal"]!, pods);
+    const inline = { ...own, name: "inline", returnPort: { ovsInternal: { name: "tap2" } } };
     return [
       ...(await this.figures("new TrafficControl, 10 Pods, target shared", [base], [base, shared])),
       ...(await this.figures("new TrafficControl, 10 Pods, new vxlan target", [], [shared])),
       ...(await this.figures("new TrafficControl, 10 Pods, new ovsInternal target", [], [own])),
+      ...(await this.figures("new Redirect, 10 Pods, new ovsInternal pair", [], [inline])),
       await this.coldFigures(pods),
     ];
   }
