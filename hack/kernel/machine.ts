@@ -21,7 +21,8 @@ export function machineCommand({ image, job, results }: Machine): [string, ...st
   const disk = (file: string): string[] => ["-drive", `file=${file},if=virtio,format=raw`];
   return [
     PROGRAM,
-    ...["-accel", hasKvm() ? "kvm" : "tcg", "-cpu", "max", "-smp", "2", "-m", MEMORY],
+    // Translated, AVX costs more than it gives: programs that find none do without.
+    ...["-accel", hasKvm() ? "kvm" : "tcg", "-cpu", hasKvm() ? "max" : "Nehalem", "-smp", "2", "-m", MEMORY],
     // -snapshot: nothing is ever written to the disks, so that several machines can share them.
     ...["-nodefaults", "-display", "none", "-nic", "none", "-no-reboot", "-snapshot"],
     ...["-serial", "stdio", "-serial", `file:${results}`],
