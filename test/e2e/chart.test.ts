@@ -179,7 +179,7 @@ describe("the installed release", () => {
       before.every((bundle) => bundle.length > 100),
       "the controller has written caBundle",
     );
-    await helm(["upgrade", "ovs-traffic-control", CHART, "--namespace", NAMESPACE, "--reuse-values"]);
+    await helm(["upgrade", "ovs-traffic-control", CHART, "--namespace", NAMESPACE, "--reset-then-reuse-values"]);
     assert.deepEqual(await caBundles(), before);
   });
 });
