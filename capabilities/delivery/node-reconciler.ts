@@ -129,7 +129,6 @@ export class NodeReconciler {
   ): Promise<ReconcileResult> {
     const { restarts, settings, log, budget, oneShot } = this.options;
     const job = this.jobOf(name);
-    this.watchBudget(name, node, job);
     if (job !== undefined && job.state !== "active") {
       this.recordOutcome(name, job);
       const isCredit = job.state === "succeeded" && plan !== undefined && job.planHash === plan.hash;
@@ -150,6 +149,8 @@ export class NodeReconciler {
       isOld: job !== undefined && oneShot === undefined && age >= renewalAge(job.uid),
       backoffMilliseconds: restarts.remaining(name, plan?.hash),
     });
+    // The place of a Job that is about to be replaced is its successor's.
+    if (decision.action !== "replace") this.watchBudget(name, node, job);
     switch (decision.action) {
       case "none": {
         const isRenewed = job?.state === "active" && !job.deleting && oneShot === undefined;
@@ -160,14 +161,12 @@ export class NodeReconciler {
       case "create": {
         // Its plan could not be written: there is nothing that the Job could apply.
         if (oneShot !== undefined && (plan === undefined || !this.hasPlan(name, plan))) return {};
-        const wait = budget.take(name);
-        if (wait > 0) return { requeueAfterMilliseconds: wait };
+        if (!budget.take(name)) return {};
         if (oneShot !== undefined) await oneShot.provide(name, plan!);
         return this.createJob(node!, oneShot === undefined ? undefined : plan!.hash);
       }
       case "replace": {
-        const wait = budget.take(name);
-        if (wait > 0) return { requeueAfterMilliseconds: wait };
+        if (!budget.take(name)) return {};
         log.info({ node: name, job: job!.name, why: decision.why }, "replacing the Job");
         await this.deleteJob(job!, "Foreground");
         return {};

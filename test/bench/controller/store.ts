@@ -61,7 +61,7 @@ export class Store {
       ...object,
       metadata: {
         uid: `uid-${this.version}`,
-        creationTimestamp: "2026-01-01T00:00:00Z",
+        creationTimestamp: new Date().toISOString(),
         ...object.metadata,
         generation: (before?.metadata.generation ?? 0) + (isSpecChange ? 1 : 0),
         resourceVersion: String(this.version),
