@@ -40,6 +40,8 @@ async function withServer(
     await act(new KubernetesClient({ connection, metrics: new EngineMetrics(), ...options }), seen);
   } finally {
     connection.close();
+    // The connection that a cancelled request was waiting for ends by itself only after half a minute.
+    server.closeAllConnections();
     server.closeAllConnections();
     server.close();
   }
