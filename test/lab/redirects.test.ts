@@ -160,12 +160,12 @@ describe("redirects on one node", () => {
     this.timeout(60_000);
     await programmer.apply([through(one!, [a!], { name: "x" })]);
     const wire = await lab.capture(a!, "eth0", { filter: "icmp" });
-    let running = true;
+    const stream = { running: true };
     const pinging = a!
       .attempt("ping", "-q", "-i", "0.002", "-c", "2000", "-W", "2", c!.address)
-      .finally(() => (running = false));
+      .finally(() => (stream.running = false));
     let changes = 0;
-    for (let i = 0; running; i++) {
+    for (let i = 0; stream.running; i++) {
       const variants: LabRule[][] = [
         [through(two!, [a!], { name: "x" })],
         [through(two!, [a!, b!], { name: "x", direction: "Egress" })],
