@@ -9,6 +9,8 @@
  *  n1: eth1 ── l20 ── n2: eth1         the Pods' network, br-int of each node: 10.9.0.0/24, fd09::/64
  * ```
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { access } from "node:fs/promises";
 import { Capture } from "./capture";
 import type { CaptureOptions } from "./capture";
@@ -35,7 +37,6 @@ interface Layout {
 
 /** A device with two ends: packets go in at `target` and come back at `back`, both names of devices on the node. */
 export interface Wire {
-  namespace: string;
   target: string;
   back: string;
 }
@@ -212,7 +213,7 @@ export class Lab {
   /**
    * An inspection device that is a mere wire, in a namespace of its own: what comes in at one end leaves at the other,
    * `delay` milliseconds later. Its ends on the node are the devices `NAME-t` and `NAME-r`. It does not learn, so that no
-   * packet is held back because its sender has been seen on the other side; its own devices are called `in` and `out`.
+   * packet is held back because its sender has been seen on the other side.
    */
   async addWire(node: LabNode, name: string, { delay = 0 } = {}): Promise<Wire> {
     const namespace = this.namespace(`w-${name}`);
@@ -223,13 +224,12 @@ export class Lab {
       ["in", `${name}-t`],
       ["out", `${name}-r`],
     ] as const) {
-      await this.cable(node.namespace, outside, namespace, end, "wire");
+      await this.cable(node.namespace, outside, namespace, end, delay > 0 ? undefined : "wire");
       await node.exec("sysctl", "-qw", `net.ipv6.conf.${outside}.disable_ipv6=1`);
-      await run("ip", within(namespace, "bridge", ["link", "set", "dev", end, "learning", "off"]));
-      if (delay > 0)
-        await run("ip", within(namespace, "tc", ["qdisc", "add", "dev", end, "root", "netem", "delay", `${delay}ms`]));
+      if (delay === 0) await run("ip", within(namespace, "bridge", ["link", "set", "dev", end, "learning", "off"]));
     }
-    return { namespace, target: `${name}-t`, back: `${name}-r` };
+    if (delay > 0) await holdPackets(namespace, delay);
+    return { target: `${name}-t`, back: `${name}-r` };
   }
 
   /** Makes a device on the node, up, whose other end (`NAME-p`) is on the node too: a target for `device` ports. */
@@ -239,6 +239,38 @@ export class Lab {
     await node.exec("sysctl", "-qw", `net.ipv6.conf.${name}.disable_ipv6=1`, `net.ipv6.conf.${peer}.disable_ipv6=1`);
     return peer;
   }
+}
+
+/** A program that forwards each packet after a while; not every kernel has netem. It ends with its namespace. */
+async function holdPackets(namespace: string, delay: number): Promise<void> {
+  const script = `
+import collections, select, socket, time
+ends = {}
+for name, other in (("in", "out"), ("out", "in")):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
+    s.bind((name, 0)); s.setblocking(False)
+    ends[name] = s
+pairs = {ends["in"]: ends["out"], ends["out"]: ends["in"]}
+held = collections.deque()
+print("ready", flush=True)
+while True:
+    wait = max(0, held[0][0] - time.monotonic()) if held else None
+    for s in select.select(list(pairs), [], [], wait)[0]:
+        try:
+            frame, address = s.recvfrom(65535)
+        except BlockingIOError:
+            continue
+        if address[2] != socket.PACKET_OUTGOING:
+            held.append((time.monotonic() + ${delay / 1000}, pairs[s], frame))
+    while held and held[0][0] <= time.monotonic():
+        _, out, frame = held.popleft()
+        out.send(frame)
+`;
+  const child = spawn("ip", within(namespace, "python3", ["-c", script]), { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  child.unref();
+  child.stdout.destroy();
 }
 
 function found<T>(value: T | undefined, what: string, name: string): T {
@@ -256,6 +288,7 @@ async function checkPrerequisites(): Promise<void> {
     ping: "iputils-ping",
     ethtool: "ethtool",
     ip: "iproute2",
+    python3: "python3",
   };
   for (const [program, name] of Object.entries(packages)) {
     const { exitCode } = await attempt("which", [program]);
