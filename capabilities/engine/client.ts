@@ -167,6 +167,7 @@ export class KubernetesClient implements KubernetesApi {
     if (call.method !== "GET" && this.options.mayWrite?.() === false) return FENCED;
     const transport = server.protocol === "http:" ? http : https;
     const socket = { isStale: false };
+    let giveUp = (): void => undefined;
     const result = await new Promise<ApiResult<http.IncomingMessage>>((resolve) => {
       const request = transport.request({
         method: call.method,
@@ -186,13 +187,17 @@ export class KubernetesClient implements KubernetesApi {
         },
       });
       request.setTimeout(call.timeoutMilliseconds, () => request.destroy(lateness(call)));
+      // A request that waits for a free connection learns only from that connection that it has been cancelled (Node 20).
+      giveUp = () => resolve(noAnswer(lateness(call)));
+      signal?.addEventListener("abort", giveUp);
       request.on("response", (response) => resolve({ ok: true, value: response }));
       request.on("error", (error: NodeJS.ErrnoException) => {
         socket.isStale = request.reusedSocket && error.code === "ECONNRESET";
-        resolve(noAnswer(isTimeout(signal) ? lateness(call) : error));
+        resolve(noAnswer(error));
       });
       request.end(call.body);
     });
+    signal?.removeEventListener("abort", giveUp);
     // The server closed an idle connection in the moment in which we took it from the pool: it has not read the request.
     if (socket.isStale && !retried) return this.open(call, signal, true);
     const code = result.ok ? String(result.value.statusCode ?? 0) : "<error>";
@@ -213,10 +218,6 @@ function queryOf(query: Query): string {
   const parameters = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
   if (parameters.length === 0) return "";
   return `?${parameters.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&")}`;
-}
-
-function isTimeout(signal: AbortSignal | undefined): boolean {
-  return signal?.reason instanceof DOMException && signal.reason.name === "TimeoutError";
 }
 
 function lateness({ timeoutMilliseconds }: Call): Error {
