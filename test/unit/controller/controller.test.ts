@@ -252,20 +252,6 @@ describe("the controller", function () {
     assert.deepEqual(ruleNames(cluster, "node-2"), ["tap"]);
   });
 
-  it("tells every node where the tunnels of all TrafficControls end", async () => {
-    const cluster = await started();
-    cluster.addPod("db-1", "node-1", { app: "db" });
-    cluster.addTrafficControl("tap", { targetPort: { ovsInternal: { name: "tap0" } } });
-    await cluster.clock.advance(5_000);
-    assert.equal(cluster.plan("node-2")?.spec.collectors, undefined);
-    const hash = cluster.plan("node-2")?.spec.hash;
-    cluster.addTrafficControl("elsewhere", { appliedTo: { podSelector: { matchLabels: { app: "db" } } } });
-    await cluster.clock.advance(5_000);
-    assert.deepEqual(cluster.plan("node-2")?.spec.collectors, [{ remoteIP: "10.0.10.2", udpPort: 4789 }]);
-    assert.notEqual(cluster.plan("node-2")?.spec.hash, hash);
-    assert.deepEqual(ruleNames(cluster, "node-2"), ["tap"]);
-  });
-
   it("gives of two TrafficControls that cannot both be the older one, and the other when that is gone", async () => {
     const cluster = await started();
     cluster.addTrafficControl("first", { targetPort: { ovsInternal: { name: "tap0" } } });
