@@ -1,5 +1,6 @@
 /** Several TrafficControls at once, and what must never happen beside the copies. The programmer is the real one. */
 import assert from "node:assert/strict";
+import type { PlanStatus } from "@ovs-traffic-control/api";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Capture } from "../support/capture";
 import { Lab } from "../support/lab";
@@ -247,5 +248,26 @@ describe("taps on one node", () => {
     const copies = await Promise.all(captures.map((capture) => capture.stop(100)));
     assert.deepEqual(copies.map(echoes), [2 * PINGS, 2 * PINGS]);
     await second.stop();
+  });
+
+  it("says how long a packet may be that a tunnel has room for, to the byte", async () => {
+    const targetPort = { vxlan: { remoteIP: lab.collector.address, destinationPort: 4789, vni: 5 } };
+    await programmer.apply([{ name: "x", direction: "Egress", targetPort, pods: [a!] }]);
+    const says = (): Promise<PlanStatus> =>
+      programmer.status(({ ports = [] }) => ports.some(({ message }) => /longer than \d+ bytes/.test(message ?? "")));
+    const { ports: [port] = [], conditions: [ready] = [] } = await says();
+    assert.equal(ready?.status, "True", "the Pods' own packets are not concerned");
+    const room = Number(
+      /longer than (\d+) bytes are lost on the way to 172\.31\.0\.200/.exec(port?.message ?? "")?.[1],
+    );
+    // An IP header of 20 bytes and an ICMP header of 8 are part of the packet.
+    for (const [size, copies] of [
+      [room - 28, 3],
+      [room - 27, 0],
+    ] as const) {
+      const capture = await lab.captureTunnels();
+      await a!.exec("ping", "-q", "-M", "do", "-c", "3", "-i", "0.01", "-s", String(size), c!.address);
+      assert.equal(echoes(await capture.stop(100)), copies, `${size} bytes`);
+    }
   });
 });

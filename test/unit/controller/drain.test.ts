@@ -57,7 +57,10 @@ describe("the drain", function () {
     await drained(cluster, 60);
     const { method, path, body } = cluster.server.writes[before]!;
     const deployment = "/apis/apps/v1/namespaces/operator/deployments/ovs-traffic-control-controller/scale";
-    assert.deepEqual({ method, path, body }, { method: "mergePatch", path: deployment, body: { spec: { replicas: 0 } } });
+    assert.deepEqual(
+      { method, path, body },
+      { method: "mergePatch", path: deployment, body: { spec: { replicas: 0 } } },
+    );
   });
 
   it("gives a node that does not answer the whole deadline, then lets go and names it; its plan stays for the next release", async () => {

@@ -14,6 +14,7 @@ export interface PortSketch {
   vlanMode?: string;
   error?: string;
   ifindex?: number;
+  mtu?: number;
   linkState?: string;
 }
 
@@ -31,6 +32,7 @@ export function portView(bridge: string, sketch: PortSketch): PortView {
     error: sketch.error,
     linkState: sketch.linkState ?? "up",
     ifindex: sketch.ifindex ?? 7,
+    mtu: sketch.mtu,
     externalIds: new Map(),
   };
   const externalIds = strings(sketch.externalIds);

@@ -13,7 +13,10 @@ export const COLUMNS = {
     ...(["name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config"] as const),
     ...(["bond_mode", "bond_active_slave"] as const),
   ],
-  Interface: ["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids", "mac_in_use"],
+  Interface: [
+    ...(["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids"] as const),
+    ...(["mac_in_use", "mtu"] as const),
+  ],
 } as const;
 export type OvsReplica = Replica<typeof COLUMNS>;
 
@@ -29,6 +32,8 @@ export interface InterfaceView {
   error: string | undefined;
   linkState: string | undefined;
   ifindex: number | undefined;
+  /** Bytes of an IP packet; of a Pod's port usually the Pod's own. */
+  mtu: number | undefined;
   externalIds: Strings;
   /** Waits in an active-backup bond for the active member to fail: what arrives by it is dropped by NORMAL. */
   idle?: boolean;
@@ -95,6 +100,7 @@ export function viewOf(replica: OvsReplica): OvsView {
                 error: found.error,
                 linkState: found.link_state,
                 ifindex: found.ifindex,
+                mtu: found.mtu,
                 externalIds: found.external_ids,
                 ...(isIdle(row, found.mac_in_use) ? { idle: true } : {}),
               },

@@ -5,6 +5,7 @@
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
+import type { PathMtu } from "./mtu";
 
 /** What decides whether a device may be used as a target. */
 export interface HostLink {
@@ -61,6 +62,17 @@ export class HostNetwork {
       const udpPort = linkinfo?.info_data?.port;
       return ifname === undefined || udpPort === undefined ? [] : [{ name: ifname, kind, udpPort }];
     });
+  }
+
+  /** Where packets to an address leave the node, and how long they may be; null if the kernel has no route. */
+  async pathMtu(address: string): Promise<PathMtu | null> {
+    const route = await ip(["-j", "route", "get", address]);
+    const [found] = route.ok ? parse<{ dev?: string; metrics?: { mtu?: number }[] }>(route.text) : [];
+    if (found?.dev === undefined) return null;
+    const link = await ip(["-j", "link", "show", "dev", found.dev]);
+    const [device] = link.ok ? parse<{ mtu?: number }>(link.text) : [];
+    const mtu = found.metrics?.find((metric) => metric.mtu !== undefined)?.mtu ?? device?.mtu;
+    return mtu === undefined ? null : { device: found.dev, mtu };
   }
 
   /** MAC address that the kernel has for an address on a link; null if it has none that is valid. */

@@ -7,9 +7,12 @@ import { createPort, deletePort, map, set, uuid } from "ovs-ofctl-wrapper";
 import type { Appctl, Operation, Ovsdb, Wire } from "ovs-ofctl-wrapper";
 import { bridgeOf, ownerMark } from "../ovs";
 import type { BridgeView, OvsView, PortView } from "../ovs";
+import { attachmentOf } from "../pods";
 import type { Problem } from "../pods";
 import type { HostNetwork, KernelTunnel } from "./host";
 import { ISOLATION, SAVED_KEY, isIsolated, judge, judgeDevice, judgeTunnel, missing } from "./judge";
+import { tooLong } from "./mtu";
+import type { PathMtu } from "./mtu";
 import { NextHops } from "./neighbours";
 import type { PortSpec } from "./spec";
 
@@ -23,6 +26,8 @@ export interface PortOutcome {
   problem?: Problem;
   /** Something to know although it works. */
   remark?: string;
+  /** The same, of what does not pass by itself. */
+  caution?: string;
 }
 
 export interface PortsWorld {
@@ -47,6 +52,8 @@ const ISOLATED_COLUMNS: Readonly<Record<string, Wire>> = {
 export class Ports {
   /** Tunnels whose way is known to be good. */
   private readonly prepared = new Set<string>();
+  /** Ways of tunnels, by port name; looked up after the flows are there, because packets are waiting for those. */
+  private readonly paths = new Map<string, PathMtu>();
   /** Internal ports whose link has been set up. */
   private readonly up = new Set<string>();
   /** Asked when the first tunnel is made, and again in each round of lookAfter. */
@@ -87,10 +94,13 @@ export class Ports {
     }
   }
 
-  /** Looks after what Open vSwitch forgets by itself: next hops of tunnels. Called now and then. */
+  /** Looks after what Open vSwitch forgets by itself: next hops of tunnels; and at what their ways have room for. Called now and then. */
   async lookAfter(outcomes: readonly PortOutcome[]): Promise<void> {
     await Promise.all(
       outcomes.map(async ({ spec, bridge, ofport }) => {
+        const path = spec.tunnel && (await this.world.host.pathMtu(spec.tunnel.remoteIP));
+        if (path) this.paths.set(spec.name, path);
+        else this.paths.delete(spec.name);
         if (ofport === undefined || !this.routesItself(spec, bridge)) return;
         if ((await this.way(spec, true)) !== null) this.prepared.delete(spec.name);
       }),
@@ -101,6 +111,7 @@ export class Ports {
   /** Deletes a port of ours, or gives an adopted one back as it was. The result says what went wrong, null if nothing. */
   async remove(port: PortView): Promise<string | null> {
     this.prepared.delete(port.name);
+    this.paths.delete(port.name);
     this.up.delete(port.name);
     const { db, guards } = this.world;
     const done = port.ours
@@ -230,7 +241,19 @@ export class Ports {
       if (refused !== null) return failed(spec, bridge, `its link cannot be set up: ${refused}`);
       this.up.add(spec.name);
     }
-    return { spec, bridge, ofport, ...(way && "remark" in way ? { remark: way.remark } : {}) };
+    const caution = this.caution(spec);
+    return {
+      ...{ spec, bridge, ofport },
+      ...(way && "remark" in way ? { remark: way.remark } : {}),
+      ...(caution === undefined ? {} : { caution }),
+    };
+  }
+
+  private caution(spec: PortSpec): string | undefined {
+    const path = this.paths.get(spec.name);
+    const pods = [...this.world.view().ports.values()].filter((port) => attachmentOf(port) !== null);
+    const mtus = pods.flatMap(({ interfaces }) => interfaces.flatMap(({ mtu }) => mtu ?? []));
+    return path && tooLong(spec, Math.max(0, ...mtus), path);
   }
 }
 

@@ -99,8 +99,8 @@ function bridgeResult({ name, kind, datapath, flows, message }: Outcome["bridges
   return { name, kind, datapath, flows, ...(message === undefined ? {} : { message: short(message) }) };
 }
 
-function portResult({ spec, bridge, ofport, problem, remark }: PortOutcome): PortResult {
-  const message = problem?.message ?? remark;
+function portResult({ spec, bridge, ofport, problem, remark, caution }: PortOutcome): PortResult {
+  const message = problem?.message ?? remark ?? caution;
   return {
     name: spec.name,
     bridge,
