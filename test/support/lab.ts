@@ -114,10 +114,16 @@ export class Lab {
 
   /** Starts the node programmer on a node; without a plan it does nothing yet. */
   async program(node: LabNode): Promise<LabProgrammer> {
-    this.bundle ??= bundleProgrammer(this.place.directory);
-    const programmer = new LabProgrammer(node, await this.bundle, this.place.directory);
-    this.programmers.push(programmer);
+    const programmer = await this.programmer(node);
     programmer.start();
+    return programmer;
+  }
+
+  /** A node programmer that is not started yet; under a name of its own it has its own plan and status. */
+  async programmer(node: LabNode, name?: string): Promise<LabProgrammer> {
+    this.bundle ??= bundleProgrammer(this.place.directory);
+    const programmer = new LabProgrammer(node, await this.bundle, this.place.directory, name);
+    this.programmers.push(programmer);
     return programmer;
   }
 

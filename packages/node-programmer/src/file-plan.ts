@@ -10,23 +10,31 @@ import type { PlanSource, StatusSink } from "./options";
 export class FilePlan implements PlanSource {
   private watcher: FSWatcher | null = null;
   private last = "";
+  /** One read after the other: of two at once the older could end last, and its plan would stay. */
+  private reading = Promise.resolve();
 
-  constructor(private readonly file: string) {}
+  /** `text`: what is in a file; rejects if there is none. */
+  constructor(
+    private readonly file: string,
+    private readonly text = (file: string): Promise<string> => readFile(file, "utf8"),
+  ) {}
 
-  async start(onPlan: (plan: NodeTrafficPlan | null) => void): Promise<void> {
+  start(onPlan: (plan: NodeTrafficPlan | null) => void): Promise<void> {
+    const read = (): Promise<void> => (this.reading = this.reading.then(() => this.read(onPlan)));
     this.watcher = watch(path.dirname(this.file), (_event, name) => {
-      if (name === null || name === path.basename(this.file)) void this.read(onPlan);
+      if (name === null || name === path.basename(this.file)) void read();
     });
-    await this.read(onPlan);
+    return read();
   }
 
   stop(): void {
     this.watcher?.close();
+    this.watcher = null;
   }
 
   private async read(onPlan: (plan: NodeTrafficPlan | null) => void): Promise<void> {
-    const text = await readFile(this.file, "utf8").catch(() => null);
-    if (text === this.last || text === "") return;
+    const text = await this.text(this.file).catch(() => null);
+    if (this.watcher === null || text === this.last || text === "") return;
     let plan: NodeTrafficPlan | null;
     try {
       plan = text === null ? null : (JSON.parse(text) as NodeTrafficPlan);

@@ -35,6 +35,16 @@ export interface PlannedPod {
 /** Milliseconds for a plan to be in force. */
 const PATIENCE = 20_000;
 
+/** How the process is started, other than resident and with the Job's defaults. */
+export interface LabRun {
+  /** Apply the plan once and end. */
+  once?: boolean;
+  /** Seconds to stay with an empty plan; 300 if absent. */
+  lingerSeconds?: number;
+  /** More of its environment. */
+  env?: Readonly<Record<string, string>>;
+}
+
 export class LabProgrammer {
   private output = "";
   private generation = 0;
@@ -44,13 +54,15 @@ export class LabProgrammer {
     private readonly node: LabNode,
     private readonly program: string,
     private readonly directory: string,
+    /** Of its plan and status files. */
+    private readonly name = node.name,
   ) {}
 
   /** Starts the process; the plan, if there is one from before, is still there. */
-  start(): void {
-    const args = [this.program, "--plan", this.file("plan"), "--status", this.file("status")];
+  start({ once = false, lingerSeconds = 300, env = {} }: LabRun = {}): void {
+    const args = [this.program, "--plan", this.file("plan"), "--status", this.file("status"), ...(once ? ["--once"] : [])];
     const child = spawn("ip", within(this.node.namespace, process.execPath, args), {
-      env: { ...process.env, OVS_RUNDIR: this.node.runDir, LINGER_SECONDS: "300" },
+      env: { ...process.env, OVS_RUNDIR: this.node.runDir, LINGER_SECONDS: String(lingerSeconds), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;
@@ -61,11 +73,16 @@ export class LabProgrammer {
 
   /** Puts a plan in place and waits until the node reports that it is in force. */
   async apply(rules: readonly LabRule[]): Promise<PlanStatus> {
-    const spec = planOf(rules);
-    const plan = { metadata: { name: this.node.name, generation: ++this.generation }, spec };
+    const { hash } = await this.put(planOf(rules));
+    return this.status((status) => status.observedHash === hash);
+  }
+
+  /** Puts a plan in place, with the status that its object has. */
+  async put(spec: PlanSpec, status?: PlanStatus): Promise<PlanSpec> {
+    const plan = { metadata: { name: this.node.name, generation: ++this.generation }, spec, status };
     await writeFile(`${this.file("plan")}.new`, JSON.stringify(plan));
     await rename(`${this.file("plan")}.new`, this.file("plan"));
-    return this.status((status) => status.observedHash === spec.hash);
+    return spec;
   }
 
   /** Waits for a status for which the test is true. */
@@ -81,6 +98,13 @@ export class LabProgrammer {
     throw new Error(
       `The programmer on ${this.node.name} did not get there. Its status: ${JSON.stringify(last, null, 2)}\nIts log:\n${this.output}`,
     );
+  }
+
+  /** Waits until the process has ended by itself and returns its exit code. */
+  async exit(): Promise<number | null> {
+    const { child } = this;
+    if (child?.exitCode === null && child.signalCode === null) await once(child, "exit");
+    return child?.exitCode ?? null;
   }
 
   /** Ends the process and returns its exit code; null if the signal ended it. */
@@ -102,11 +126,12 @@ export class LabProgrammer {
     return this.output;
   }
 
-  private file(name: string): string {
-    return path.join(this.directory, `${this.node.name}.${name}.json`);
+  private file(kind: string): string {
+    return path.join(this.directory, `${this.name}.${kind}.json`);
   }
 
-  private async read(): Promise<PlanStatus> {
+  /** The status as it is now. */
+  async read(): Promise<PlanStatus> {
     try {
       return JSON.parse(await readFile(this.file("status"), "utf8")) as PlanStatus;
     } catch {

@@ -207,6 +207,62 @@ describe("a plan in a file", () => {
   });
 });
 
+describe("a plan in a file that is replaced while it is read", () => {
+  let directory: string;
+  let file: string;
+  beforeEach(() => {
+    directory = mkdtempSync(path.join(tmpdir(), "plan-"));
+    file = path.join(directory, "plan.json");
+  });
+  afterEach(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const put = (hash: string): void => {
+    writeFileSync(`${file}.new`, JSON.stringify(plan(hash)));
+    renameSync(`${file}.new`, file);
+  };
+  /** A source whose read of plan b takes until `release`. */
+  async function following(): Promise<{ source: FilePlan; hashes: unknown[]; begun: () => boolean; release: () => void }> {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let begun = false;
+    const hashes: unknown[] = [];
+    const source = new FilePlan(file, async (name) => {
+      const text = readFileSync(name, "utf8");
+      if (!text.includes('"hash":"b"')) return text;
+      begun = true;
+      await held;
+      return text;
+    });
+    put("a");
+    await source.start((next) => hashes.push(next?.spec.hash));
+    return { source, hashes, begun: () => begun, release };
+  }
+
+  it("is delivered in the order of the replacements: the last one stays", async () => {
+    const { source, hashes, begun, release } = await following();
+    put("b");
+    await until(begun);
+    put("c");
+    await turn(50);
+    release();
+    await until(() => hashes.includes("c"));
+    await turn(20);
+    source.stop();
+    assert.equal(hashes.at(-1), "c");
+  });
+
+  it("is not delivered after stop", async () => {
+    const { source, hashes, begun, release } = await following();
+    put("b");
+    await until(begun);
+    source.stop();
+    release();
+    await turn(20);
+    assert.deepEqual(hashes, ["a"]);
+  });
+});
+
 describe("what a bridge has learned", () => {
   it("is read from fdb/show, port by port", () => {
     const text = ` port  VLAN  MAC                Age
