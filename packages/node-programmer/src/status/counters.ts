@@ -35,10 +35,7 @@ export class Counters {
       sums.set(valueOf(flow.cookie), { packets: sum.packets + flow.packets, bytes: sum.bytes + flow.bytes });
     }
     for (const [rule, now] of sums) {
-      const { before, last } = this.tracks.get(rule) ?? {
-        before: { packets: 0, bytes: 0 },
-        last: { packets: 0, bytes: 0 },
-      };
+      const { before, last } = this.tracks.get(rule) ?? this.first(rule, now);
       const restarted = now.packets < last.packets;
       const kept = restarted ? { packets: before.packets + last.packets, bytes: before.bytes + last.bytes } : before;
       this.tracks.set(rule, { before: kept, last: now });
@@ -49,11 +46,17 @@ export class Counters {
   of(uid: string): Count | undefined {
     const rule = shortHash(uid);
     const track = this.tracks.get(rule);
-    const floor = this.floors.get(rule);
-    if (!track) return floor;
-    return {
-      packets: Math.max(track.before.packets + track.last.packets, floor?.packets ?? 0),
-      bytes: Math.max(track.before.bytes + track.last.bytes, floor?.bytes ?? 0),
+    if (!track) return this.floors.get(rule);
+    return { packets: track.before.packets + track.last.packets, bytes: track.before.bytes + track.last.bytes };
+  }
+
+  /** What the present flows have not counted of what was published had been counted by flows before them. */
+  private first(rule: number, now: Count): Track {
+    const floor = this.floors.get(rule) ?? { packets: 0, bytes: 0 };
+    const before = {
+      packets: Math.max(0, floor.packets - now.packets),
+      bytes: Math.max(0, floor.bytes - now.bytes),
     };
+    return { before, last: now };
   }
 }
