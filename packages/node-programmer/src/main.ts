@@ -19,6 +19,12 @@ function argument(name: string): string | undefined {
   return at < 0 ? undefined : process.argv[at + 1];
 }
 
+/** Seconds of an environment variable, which is for tests and for who wants fresher figures, as an option in milliseconds. */
+function interval<Option extends string>(option: Option, variable: string): Partial<Record<Option, number>> {
+  const seconds = Number(process.env[variable]);
+  return seconds > 0 ? ({ [option]: seconds * 1000 } as Record<Option, number>) : {};
+}
+
 function endpoints(): { planSource: PlanSource; statusSink: StatusSink } {
   const file = argument("--plan");
   if (file !== undefined) {
@@ -54,6 +60,8 @@ const code = await runProgrammer({
   lingerSeconds: Number(process.env["LINGER_SECONDS"] ?? 300),
   once: process.argv.includes("--once"),
   signal: stop.signal,
+  ...interval("auditInterval", "AUDIT_SECONDS"),
+  ...interval("counterInterval", "COUNTER_SECONDS"),
   ...(nodeUID === undefined || nodeUID === "" ? {} : { nodeUID }),
 });
 process.exit(code);

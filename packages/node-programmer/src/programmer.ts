@@ -21,7 +21,7 @@ import { Timers } from "./timers";
 const AUDIT_INTERVAL = 30_000;
 /** Milliseconds to the look after a change: others may have acted at the same time. */
 const AFTER_CHANGE = 2_000;
-/** Milliseconds of silence before Open vSwitch is reported as gone: its restart is shorter. */
+/** Milliseconds of silence before Open vSwitch is reported as gone, and given up in once mode: its restart is shorter. */
 const UNREACHABLE_AFTER = 3_000;
 /** Milliseconds until a pass is repeated that could not do everything. */
 const RETRY = { first: 100, longest: 2_000 };
@@ -55,6 +55,8 @@ class Programmer {
   /** Bridges without work have been searched for flows of a former run. */
   private searched = false;
   private outcome: Outcome | null = null;
+  /** In once mode: Open vSwitch has been refusing for so long that it is not waited for any more. */
+  private givenUp = false;
   private readonly timers = new Timers();
   private readonly loop = new Loop(() => this.pass(), RETRY);
   private readonly reporter: Reporter;
@@ -117,6 +119,7 @@ class Programmer {
       openflow: new OpenFlow({ runDir }),
       appctl,
       view,
+      mayWrite: () => db.transact([lock.assert()]),
       wake: (why, audit) => {
         if (audit) this.auditWanted = true;
         this.wake(why);
@@ -155,14 +158,27 @@ class Programmer {
 
   /** Says so in the status, unless the next pass comes first: a restart is no news. */
   private unreachable(message: string): void {
+    this.giveUpLater();
     if (this.timers.has("unreachable")) return;
     this.timers.after("unreachable", UNREACHABLE_AFTER, () => {
       this.reporter.reportUnreachable(message);
     });
   }
 
+  /** In once mode nobody waits for a daemon to be started one day. */
+  private giveUpLater(): void {
+    if (!this.options.once || this.timers.has("give up")) return;
+    this.timers.after("give up", UNREACHABLE_AFTER, () => {
+      this.givenUp = true;
+      this.finish();
+    });
+  }
+
   private async databaseBack(): Promise<void> {
     this.options.log("info", "Open vSwitch's database is back");
+    // The next pass finds out what else is missing; if another programmer has the lock now, that one says it.
+    this.timers.cancel("unreachable");
+    this.timers.cancel("give up");
     if (!(await this.locked())) this.end(EXIT.superseded);
     this.auditWanted = true;
     this.wake("Open vSwitch's database is back");
@@ -218,6 +234,8 @@ class Programmer {
     const spec = plan?.spec ?? NO_PLAN;
     await this.catchUp(world, spec);
     const outcome = await world.reconciler.pass(spec);
+    // What could not be done any more is no news of ours.
+    if (!world.lock.held) return "done";
     if (!this.searched) {
       this.searched = true;
       if (await world.bridges.findLeftovers()) {
@@ -231,6 +249,8 @@ class Programmer {
     this.reporter.report(outcome);
     if (outcome.changes > 0) this.auditLater(AFTER_CHANGE);
     this.drainLater(outcome.draining);
+    if (outcome.failures.length > 0) this.giveUpLater();
+    else this.timers.cancel("give up");
     this.finish();
     return outcome.failures.length > 0 || outcome.waiting ? "again" : "done";
   }
@@ -253,6 +273,10 @@ class Programmer {
   /** Ends the process when there is nothing left to stay for. Called after each pass and each written status. */
   private finish(): void {
     const { outcome, options, timers } = this;
+    if (this.givenUp && this.reporter.written) {
+      this.end(EXIT.ovsUnreachable);
+      return;
+    }
     if (!outcome) return;
     const complete = outcome.failures.length === 0 && outcome.draining === null && this.reporter.written;
     if (options.once) {

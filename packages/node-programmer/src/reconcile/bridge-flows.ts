@@ -39,6 +39,7 @@ export class BridgeFlows {
     readonly bridge: string,
     private readonly openflow: OpenFlow,
     private readonly appctl: Appctl,
+    private readonly mayWrite: () => Promise<Result<unknown>>,
     private readonly events: BridgeEvents,
   ) {}
 
@@ -146,6 +147,11 @@ export class BridgeFlows {
     // Without a change there is no echo: what comes now is somebody else's doing, such as the wipe by set-fail-mode,
     // whose new fail_mode in the database is what has brought us here.
     if (changes.length === 0) return ok(undefined);
+    const allowed = await this.mayWrite();
+    if (!allowed.ok) {
+      this.current = null;
+      return allowed;
+    }
     this.busyUntil = Infinity;
     const done = await this.openflow.bundle(this.bridge, changes);
     this.busyUntil = Date.now() + ECHO;

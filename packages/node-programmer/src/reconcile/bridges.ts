@@ -1,5 +1,5 @@
 /** The bridges that concern us: what each one is, and our flows on it. Owned by the reconciler. */
-import type { Appctl, FlowEntry, OpenFlow } from "ovs-ofctl-wrapper";
+import type { Appctl, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
 import { bridgeOf, kindOfBridge } from "../ovs";
 import type { BridgeKind, OvsView } from "../ovs";
 import { OWN_COOKIE, OWN_COOKIE_MASK, compile, isOurs } from "../pipeline";
@@ -18,6 +18,8 @@ export interface BridgesWorld {
   openflow: OpenFlow;
   appctl: Appctl;
   view: () => OvsView;
+  /** Asked before each bundle: an error if this node is somebody else's by now. A pass can take long, OpenFlow has no lock. */
+  mayWrite: () => Promise<Result<unknown>>;
   /** Something happened that a new pass has to look at; `audit`: also at the flows themselves. */
   wake: (why: string, audit: boolean) => void;
   /** ovs-vswitchd has been away and is back. */
@@ -160,7 +162,7 @@ export class Bridges {
   }
 
   private flowsOf(name: string): BridgeFlows {
-    return new BridgeFlows(name, this.world.openflow, this.world.appctl, {
+    return new BridgeFlows(name, this.world.openflow, this.world.appctl, this.world.mayWrite, {
       restored: () => {
         this.unflooded.clear();
         this.world.restarted();
