@@ -60,7 +60,14 @@ export class LabProgrammer {
 
   /** Starts the process; the plan, if there is one from before, is still there. */
   start({ once = false, lingerSeconds = 300, env = {} }: LabRun = {}): void {
-    const args = [this.program, "--plan", this.file("plan"), "--status", this.file("status"), ...(once ? ["--once"] : [])];
+    const args = [
+      this.program,
+      "--plan",
+      this.file("plan"),
+      "--status",
+      this.file("status"),
+      ...(once ? ["--once"] : []),
+    ];
     const child = spawn("ip", within(this.node.namespace, process.execPath, args), {
       env: { ...process.env, OVS_RUNDIR: this.node.runDir, LINGER_SECONDS: String(lingerSeconds), ...env },
       stdio: ["ignore", "pipe", "pipe"],

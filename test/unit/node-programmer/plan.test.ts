@@ -222,7 +222,12 @@ describe("a plan in a file that is replaced while it is read", () => {
     renameSync(`${file}.new`, file);
   };
   /** A source whose read of plan b takes until `release`. */
-  async function following(): Promise<{ source: FilePlan; hashes: unknown[]; begun: () => boolean; release: () => void }> {
+  async function following(): Promise<{
+    source: FilePlan;
+    hashes: unknown[];
+    begun: () => boolean;
+    release: () => void;
+  }> {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     let begun = false;
