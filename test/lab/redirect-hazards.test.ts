@@ -156,7 +156,6 @@ describe("a redirect", () => {
     // Between b and c the device speaks for itself: neither is redirected.
     assert.deepEqual(got, [[b!.mac, c!.mac], [a!.mac], [a!.mac]]);
     assert.equal((await learnedByBridge(node)).get(a!.mac), await node.ofport(a!.port), "as if it came from its port");
-    await programmer.apply([]);
   });
 
   it("makes no loop out of a broadcast after a restart without the programmer", async () => {
@@ -211,16 +210,14 @@ describe("a redirect", () => {
     await a!.exec("ip", "neigh", "replace", c!.address, "lladdr", c!.mac, "dev", "eth0", "nud", "permanent");
     await c!.exec("ip", "neigh", "replace", a!.address, "lladdr", a!.mac, "dev", "eth0", "nud", "permanent");
     await node.appctl.command("ovs-vswitchd", "fdb/flush", "br-int");
-    // Nobody knows where c is: the first one is flooded.
+    // Nobody knows where they are: the first ones are flooded.
     const places: Place[] = [
       [idle!, "eth0"],
       [node, wire.target],
     ];
-    const first = await seen(lab, places, () => a!.ping(c!, { count: 1 }), "icmp");
-    assert.deepEqual(
-      first.map(({ length }) => length),
-      [1, 2],
-    );
+    const [flooded] = await seen(lab, places, () => a!.ping(c!, { count: 1 }), "icmp");
+    assert.ok(flooded!.length > 0);
+    await node.appctl.command("ovs-vswitchd", "revalidator/wait");
     const later = await seen(lab, places, () => a!.ping(c!, { count: PINGS }), "icmp");
     assert.deepEqual(
       later.map(({ length }) => length),
@@ -282,7 +279,7 @@ describe("a redirect", () => {
       await node.exec("bridge", "link", "set", "dev", end, "learning", "off");
     }
     const forbidden = ["-p", "ip", "--ip-proto", "udp", "--ip-dport", "7"];
-    await node.exec("ebtables", "-A", "FORWARD", "--logical-in", "verdict", ...forbidden, "-j", "DROP");
+    await node.exec("ebtables", "-A", "FORWARD", ...forbidden, "-j", "DROP");
     await programmer.apply([through({ target: "v-t", back: "v-r" }, [a!])]);
     const say = (from: LabPod, to: LabPod): Promise<string> =>
       from.exec("python3", "-c", datagrams(to.address, [7, 9, 7, 9]));
@@ -311,7 +308,6 @@ describe("a redirect", () => {
         ],
       );
     }
-    await programmer.apply([]);
     await node.exec("ebtables", "-F", "FORWARD");
   });
 
@@ -445,16 +441,18 @@ describe("a redirected Pod's MAC address", () => {
 
 describe("copies of another node's TrafficControl", () => {
   let lab: Lab;
+  let [local, remote]: LabProgrammer[] = [];
   before(async () => {
     lab = await Lab.up({ nodes: { n1: ["collector"], n2: ["c", "d"] } });
     // The node has an address in the Pods' network, so that its Open vSwitch can route to Pods.
     await lab.node("n2").exec("ip", "addr", "add", "10.9.0.252/24", "dev", "br-int");
+    [local, remote] = await Promise.all(["n1", "n2"].map((name) => lab.program(lab.node(name))));
   });
   after(() => lab.down());
 
   for (const kind of ["vxlan", "gre"] as const)
     it(`to a Pod that is redirected and mirrored here are neither (${kind})`, async () => {
-      const [here, there] = [lab.node("n1"), lab.node("n2")];
+      const here = lab.node("n1");
       const [collector, c, d] = [lab.pod("collector"), lab.pod("c"), lab.pod("d")];
       const remoteIP = collector.address;
       const targetPort =
@@ -464,9 +462,8 @@ describe("copies of another node's TrafficControl", () => {
         { name: "copy", direction: "Both", targetPort: { ovsInternal: { name: "tap1" } }, pods: [collector] },
         through(wire, [collector]),
       ];
-      const [local, remote] = [await lab.program(here), await lab.program(there)];
-      await local.apply(mine);
-      const status = await remote.apply([{ name: "x", direction: "Both", targetPort, pods: [c] }]);
+      await local!.apply(mine);
+      const status = await remote!.apply([{ name: "x", direction: "Both", targetPort, pods: [c] }]);
       assert.equal(status.conditions?.[0]?.status, "True", status.conditions?.[0]?.message);
       const places: Place[] = [
         [collector, "eth0"],
@@ -481,12 +478,8 @@ describe("copies of another node's TrafficControl", () => {
         [2 * PINGS, 2 * PINGS, 2 * PINGS],
         "traffic as any other, as far as this node knows",
       );
-      await local.apply(mine, [{ remoteIP, ...(kind === "vxlan" ? { udpPort: 4789 } : {}) }]);
+      await local!.apply(mine, [{ remoteIP, ...(kind === "vxlan" ? { udpPort: 4789 } : {}) }]);
       assert.deepEqual(await counted(), [2 * PINGS, 0, 0]);
-      for (const programmer of [local, remote]) {
-        await programmer.apply([]);
-        await programmer.stop();
-      }
     });
 });
 
