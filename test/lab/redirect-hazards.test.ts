@@ -1,70 +1,19 @@
 /**
- * Where redirected packets could loop, bypass the device, be lost or reach somebody else: a restart, floods, STP, MAC
- * addresses that move, VLANs, copies that pass by, the node itself. The programmer is the real one.
+ * Where redirected packets could loop, bypass the device, be lost or reach somebody else: a restart, floods, STP, the node
+ * itself, a device with a verdict. The programmer is the real one.
  */
 import assert from "node:assert/strict";
 import { eventually } from "../support/e2e/eventually";
 import { Lab } from "../support/lab";
-import type { LabNode, LabPod, LabProgrammer, LabRule, Packet, Wire } from "../support/lab";
-import { run, within } from "../support/lab/command";
+import type { LabNode, LabPod, LabProgrammer, Packet, Wire } from "../support/lab";
+import { run } from "../support/lab/command";
 import { ownFlows } from "../support/lab/contents";
-import { sendFrames } from "../support/lab/frames";
-import type { HandmadeFrame } from "../support/lab/frames";
-import { value } from "../support/lab-result";
+import { echoes, forget, handDevice, learned, learnedByBridge, seen, through } from "../support/lab/inline";
+import type { Place } from "../support/lab/inline";
 
 const PINGS = 6;
 const BROADCASTS = 3;
 const PATIENCE = { seconds: 30 };
-
-type Place = [LabNode | LabPod, string];
-
-function echoes(packets: readonly Packet[]): string[] {
-  return packets
-    .filter(({ inner }) => [0, 8, 128, 129].includes(inner.icmpType ?? -1))
-    .map(({ inner }) => `${inner.source} ${inner.destination} ${inner.icmpType} ${inner.sequence}`)
-    .sort();
-}
-
-/** What is seen at each place during the action. */
-async function seen(lab: Lab, places: Place[], action: () => Promise<unknown>, filter?: string): Promise<Packet[][]> {
-  const options = filter === undefined ? {} : { filter };
-  const captures = await Promise.all(places.map(([where, device]) => lab.capture(where, device, options)));
-  await action();
-  return Promise.all(captures.map((capture) => capture.stop()));
-}
-
-function through({ target, back }: Wire, pods: LabPod[], more: Partial<LabRule> = {}): LabRule {
-  const [targetPort, returnPort] = [{ device: { name: target } }, { device: { name: back } }];
-  return { name: "inline", direction: "Both", targetPort, returnPort, pods, ...more };
-}
-
-/** MAC address → port number, as the bridge has learned. */
-async function learnedByBridge(node: LabNode): Promise<Map<string, number>> {
-  const table = value(await node.appctl.command("ovs-vswitchd", "fdb/show", "br-int"));
-  const rows = table.split("\n").map((line) => /^\s*(\d+)\s+\d+\s+([0-9a-f:]{17})\s/.exec(line));
-  return new Map(rows.flatMap((row) => (row ? [[row[2]!, Number(row[1])] as const] : [])));
-}
-
-/** MAC addresses whose way back is written down. */
-async function learned(node: LabNode): Promise<string[]> {
-  const flows = value(await node.openflow.dumpFlows("br-int", { table: 247 }));
-  return flows.flatMap(({ match }) => /dl_src=([0-9a-f:]{17})/.exec(match)?.[1] ?? []).sort();
-}
-
-async function forget(node: LabNode): Promise<void> {
-  await node.ofctl("del-flows", "br-int", "table=247");
-  assert.deepEqual(await learned(node), []);
-}
-
-/** A device in which nothing moves by itself: packets are handed to it, and given back, by hand, at the devices' other ends. */
-async function handDevice(
-  lab: Lab,
-  node: LabNode,
-): Promise<Wire & { giveBack: (...frames: HandmadeFrame[]) => Promise<void> }> {
-  await lab.addDevice(node, "hand-t");
-  const end = await lab.addDevice(node, "hand-r");
-  return { target: "hand-t", back: "hand-r", giveBack: (...frames) => sendFrames(node, end, frames) };
-}
 
 describe("a redirect", () => {
   let lab: Lab;
@@ -235,31 +184,30 @@ describe("a redirect", () => {
     await node.exec("ip", "addr", "add", "fd09::fb/64", "dev", "br-int", "nodad");
     await node.exec("sysctl", "-qw", "net.ipv4.ip_forward=1");
     await a!.exec("ip", "route", "add", "default", "via", "10.9.0.251");
-    const route = ["ip", "route", "add", "10.9.0.0/24", "via", node.address] as const;
-    await run("ip", within(lab.collectorNamespace, route[0], route.slice(1)));
-    const ways: [string, () => Promise<unknown>][] = [
-      ["node to Pod", () => node.exec("ping", "-q", "-c", String(PINGS), "-i", "0.02", "-W", "2", a!.address)],
-      ["node to Pod, IPv6", () => node.exec("ping", "-q", "-c", String(PINGS), "-i", "0.02", "-W", "2", a!.address6)],
-      ["Pod to node", () => a!.ping("10.9.0.251", { count: PINGS })],
-      ["Pod to outside", () => a!.ping(lab.collector.address, { count: PINGS })],
+    await run("ip", ["-n", lab.collectorNamespace, "route", "add", "10.9.0.0/24", "via", node.address]);
+    const ways: (() => Promise<unknown>)[] = [
+      () => node.exec("ping", "-q", "-c", String(PINGS), "-i", "0.02", "-W", "2", a!.address),
+      () => node.exec("ping", "-q", "-c", String(PINGS), "-i", "0.02", "-W", "2", a!.address6),
+      () => a!.ping("10.9.0.251", { count: PINGS }),
+      () => a!.ping(lab.collector.address, { count: PINGS }),
     ];
-    for (const isKnown of [false, true])
-      for (const [way, talk] of ways) {
-        if (!isKnown) await forget(node);
-        const [own, inspected] = await seen(
-          lab,
-          [
-            [a!, "eth0"],
-            [node, wire.target],
-          ],
-          talk,
-        );
-        assert.equal(echoes(own!).length, 2 * PINGS, way);
-        assert.deepEqual(echoes(inspected!), echoes(own!), way);
-      }
+    for (const isKnown of [false, true]) {
+      const places: Place[] = [
+        [a!, "eth0"],
+        [node, wire.target],
+      ];
+      const [own, inspected] = await seen(lab, places, async () => {
+        for (const talk of ways) {
+          if (!isKnown) await forget(node);
+          await talk();
+        }
+      });
+      assert.equal(echoes(own!).length, 2 * PINGS * ways.length);
+      assert.deepEqual(echoes(inspected!), echoes(own!));
+    }
     // As a kubelet's probe: a connection from the node.
     const server =
-      "import socket; s = socket.create_server(('', 8080)); print('up', flush=True); c, _ = s.accept(); c.sendall(b'200'); c.close()";
+      "import socket; s = socket.create_server(('', 8080)); c, _ = s.accept(); c.sendall(b'200'); c.close()";
     const client = `import socket; print(socket.create_connection(('${a!.address}', 8080), 10).recv(9).decode())`;
     const answering = a!.exec("python3", "-c", server);
     const answer = await eventually("the Pod answers", () => node.exec("python3", "-c", client), PATIENCE);
@@ -335,152 +283,6 @@ describe("a redirect", () => {
     await isExact();
     for (const port of [wire.target, wire.back]) assert.equal(await node.vsctl("get", "port", port, "status"), "{}");
   });
-});
-
-describe("a redirect in VLANs", () => {
-  let lab: Lab;
-  before(async () => {
-    lab = await Lab.up({ nodes: { n1: ["a", "b"], n2: ["c"] } });
-  });
-  after(() => lab.down());
-
-  it("delivers what comes back to access ports and a tagged uplink, though nothing is learned", async () => {
-    const node = lab.node("n1");
-    const [a, b, c] = [lab.pod("a"), lab.pod("b"), lab.pod("c")];
-    for (const pod of [a, b, c]) await pod.node.vsctl("set", "port", pod.port, "tag=100");
-    const hand = await handDevice(lab, node);
-    const programmer = await lab.program(node);
-    await programmer.apply([through(hand, [a])]);
-    await forget(node);
-    const at = await seen(
-      lab,
-      [
-        [a, "eth0"],
-        [b, "eth0"],
-        [c, "eth0"],
-        [node, "eth1"],
-      ],
-      () =>
-        hand.giveBack(
-          { source: a.mac, destination: b.mac },
-          { source: a.mac, destination: c.mac },
-          { source: b.mac, destination: a.mac },
-          { source: c.mac, destination: a.mac, vlan: 100 },
-          // Of another tenant's machines with the same addresses.
-          { source: c.mac, destination: a.mac, vlan: 200 },
-          { source: a.mac, destination: c.mac, vlan: 200 },
-        ),
-    );
-    const own = at.map((packets) =>
-      packets.filter(({ inner }) => inner.source === "192.0.2.1").map(({ inner }) => inner),
-    );
-    const to = (pod: LabPod, index: number): string[] =>
-      own[index]!.filter(({ destinationMAC }) => destinationMAC === pod.mac)
-        .map(({ sourceMAC, vlan }) => `${sourceMAC} ${vlan ?? "untagged"}`)
-        .sort();
-    assert.deepEqual(to(a, 0), [`${b.mac} untagged`, `${c.mac} untagged`]);
-    assert.deepEqual(to(b, 1), [`${a.mac} untagged`]);
-    assert.deepEqual(to(c, 2), [`${a.mac} untagged`]);
-    assert.deepEqual(to(c, 3), [`${a.mac} 100`], "on the uplink");
-    assert.deepEqual(await learned(node), []);
-
-    const wire = await lab.addWire(node, "w1");
-    await programmer.apply([through(wire, [a])]);
-    for (const peer of [b, c]) {
-      const places: Place[] = [
-        [a, "eth0"],
-        [node, wire.target],
-      ];
-      const [pod, device] = await seen(lab, places, () => a.ping(peer, { count: PINGS }));
-      assert.equal(echoes(pod!).length, 2 * PINGS, peer.name);
-      assert.deepEqual(echoes(device!), echoes(pod!), peer.name);
-    }
-  });
-});
-
-describe("a redirected Pod's MAC address", () => {
-  let lab: Lab;
-  beforeEach(async () => {
-    lab = await Lab.up({ nodes: { n1: ["a", "b", "near"], n2: ["far"] } });
-  });
-  afterEach(() => lab.down());
-
-  for (const place of ["near", "far"])
-    it(`that appears ${place === "near" ? "behind another port" : "on another node"} is learned there, before what the plan says`, async () => {
-      const node = lab.node("n1");
-      const [a, b, moved] = [lab.pod("a"), lab.pod("b"), lab.pod(place)];
-      const wire = await lab.addWire(node, "w1");
-      const programmer = await lab.program(node);
-      await programmer.apply([through(wire, [a, b])]);
-      assert.equal((await b.ping(a, { count: PINGS })).received, PINGS);
-      await a.exec("ip", "link", "set", "eth0", "down");
-      await moved.exec("ip", "link", "set", "eth0", "down");
-      await moved.exec("ip", "link", "set", "eth0", "address", a.mac);
-      await moved.exec("ip", "addr", "add", `${a.address}/24`, "dev", "eth0");
-      await moved.exec("ip", "link", "set", "eth0", "up");
-      // What announces it is redirected to b, and comes back as from its new place.
-      await moved.exec("ping", "-q", "-c", "1", "-W", "5", "-I", a.address, b.address);
-      const idle = await lab.capture(node, a.port, { filter: "icmp" });
-      const [own, device] = await seen(
-        lab,
-        [
-          [b, "eth0"],
-          [node, wire.target],
-        ],
-        async () => {
-          assert.equal((await b.ping(a.address, { count: PINGS })).received, PINGS);
-        },
-      );
-      assert.equal(echoes(own!).length, 2 * PINGS);
-      assert.deepEqual(echoes(device!), echoes(own!));
-      assert.deepEqual(await idle.stop(), [], "nothing goes where it was");
-      const port = await node.ofport(place === "near" ? moved.port : "eth1");
-      assert.equal((await learnedByBridge(node)).get(a.mac), port);
-    });
-});
-
-describe("copies of another node's TrafficControl", () => {
-  let lab: Lab;
-  let [local, remote]: LabProgrammer[] = [];
-  before(async () => {
-    lab = await Lab.up({ nodes: { n1: ["collector"], n2: ["c", "d"] } });
-    // The node has an address in the Pods' network, so that its Open vSwitch can route to Pods.
-    await lab.node("n2").exec("ip", "addr", "add", "10.9.0.252/24", "dev", "br-int");
-    [local, remote] = await Promise.all(["n1", "n2"].map((name) => lab.program(lab.node(name))));
-  });
-  after(() => lab.down());
-
-  for (const kind of ["vxlan", "gre"] as const)
-    it(`to a Pod that is redirected and mirrored here are neither (${kind})`, async () => {
-      const here = lab.node("n1");
-      const [collector, c, d] = [lab.pod("collector"), lab.pod("c"), lab.pod("d")];
-      const remoteIP = collector.address;
-      const targetPort =
-        kind === "vxlan" ? { vxlan: { remoteIP, destinationPort: 4789, vni: 3 } } : { gre: { remoteIP, key: 3 } };
-      const wire = await lab.addWire(here, `w-${kind}`);
-      const mine: LabRule[] = [
-        { name: "copy", direction: "Both", targetPort: { ovsInternal: { name: "tap1" } }, pods: [collector] },
-        through(wire, [collector]),
-      ];
-      await local!.apply(mine);
-      const status = await remote!.apply([{ name: "x", direction: "Both", targetPort, pods: [c] }]);
-      assert.equal(status.conditions?.[0]?.status, "True", status.conditions?.[0]?.message);
-      const places: Place[] = [
-        [collector, "eth0"],
-        [here, wire.target],
-        [here, "tap1"],
-      ];
-      const filter = kind === "vxlan" ? "udp port 4789" : "ip proto 47";
-      const counted = async (): Promise<number[]> =>
-        (await seen(lab, places, () => c.ping(d, { count: PINGS }), filter)).map((packets) => echoes(packets).length);
-      assert.deepEqual(
-        await counted(),
-        [2 * PINGS, 2 * PINGS, 2 * PINGS],
-        "traffic as any other, as far as this node knows",
-      );
-      await local!.apply(mine, [{ remoteIP, ...(kind === "vxlan" ? { udpPort: 4789 } : {}) }]);
-      assert.deepEqual(await counted(), [2 * PINGS, 0, 0]);
-    });
 });
 
 /** A program that sends a datagram to each of the UDP ports. */
