@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule, Packet, Wire } from "../support/lab";
+import { sendFrames } from "../support/lab/frames";
 
 const PINGS = 6;
 
@@ -130,8 +131,11 @@ describe("redirects on one node", () => {
     const capture = await Promise.all(
       [b!, c!].map((pod) => lab.capture(pod, "eth0", { filter: "ether src 02:00:00:00:00:99" })),
     );
-    for (const end of [one!.target, one!.back])
-      await node.exec("python3", "-c", noise(end, [a!.mac, b!.mac, "ff:ff:ff:ff:ff:ff"]));
+    const noise = [a!.mac, b!.mac, "ff:ff:ff:ff:ff:ff"].flatMap((destination) => [
+      { source: "02:00:00:00:00:99", destination },
+      { source: "02:00:00:00:00:99", destination, etherType: 0x88b5 },
+    ]);
+    for (const end of [one!.target, one!.back]) await sendFrames(node, end, noise);
     const seen = await Promise.all(capture.map((each) => each.stop(200)));
     assert.deepEqual(
       seen.map((packets) => packets.length),
@@ -283,19 +287,3 @@ describe("a redirect of Pods on another bridge", () => {
     for (const peer of [b, c]) assert.equal((await a.ping(peer)).received, 5, "after the redirect");
   });
 });
-
-/** Sends an IPv4 frame and one of an unknown kind, from an address of nobody, to each of the addresses. */
-function noise(device: string, addresses: string[]): string {
-  const hex = (mac: string): string => mac.replaceAll(":", "");
-  const ip = "450000140000000040010000c0000201c0000202";
-  const frames = addresses.flatMap((mac) => [
-    `${hex(mac)}0200000000990800${ip}`,
-    `${hex(mac)}02000000009988b5${"00".repeat(46)}`,
-  ]);
-  return [
-    "import socket",
-    "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
-    `s.bind(("${device}", 0))`,
-    ...frames.map((frame) => `s.send(bytes.fromhex("${frame}"))`),
-  ].join("\n");
-}

@@ -54,10 +54,15 @@ export function vacateOrphans(): void {
   }
 }
 
-/** True while the process runs; a zombie that nobody has reaped yet does not. */
+/**
+ * True while any thread of the process runs, because each holds its files and their locks, also after the first has ended.
+ * A zombie that nobody has reaped yet does not.
+ */
 export function alive(pid: number): boolean {
-  const state = stat(pid)?.[0];
-  return state !== undefined && state !== "Z" && state !== "X";
+  return list(`/proc/${pid}/task`).some((thread) => {
+    const state = stat(`${pid}/task/${thread}`)?.[0];
+    return state !== undefined && state !== "Z" && state !== "X";
+  });
 }
 
 /** Pids of the daemons whose pid files are below the directory, if they are still those daemons. */
@@ -92,10 +97,10 @@ function list(directory: string): string[] {
   }
 }
 
-/** The fields of /proc/PID/stat from the state on (proc(5)); the name before them may contain blanks. */
-function stat(pid: number): string[] | undefined {
+/** The fields of a stat file below /proc from the state on (proc(5)); the name before them may contain blanks. */
+function stat(process: string): string[] | undefined {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const text = readFileSync(`/proc/${process}/stat`, "utf8");
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
@@ -104,5 +109,5 @@ function stat(pid: number): string[] | undefined {
 
 /** Tells a process from a later one with the same pid. */
 function startTime(pid: number): string | undefined {
-  return alive(pid) ? stat(pid)?.[19] : undefined;
+  return alive(pid) ? stat(String(pid))?.[19] : undefined;
 }

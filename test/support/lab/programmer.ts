@@ -78,9 +78,9 @@ export class LabProgrammer {
       stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
   }
 
-  /** Puts a plan in place and waits until the node reports that it is in force. */
-  async apply(rules: readonly LabRule[]): Promise<PlanStatus> {
-    const { hash } = await this.put(planOf(rules));
+  /** Puts a plan in place and waits until the node reports that it is in force. `collectors`: those of the whole cluster. */
+  async apply(rules: readonly LabRule[], collectors?: PlanSpec["collectors"]): Promise<PlanStatus> {
+    const { hash } = await this.put(planOf(rules, collectors));
     return this.status((status) => status.observedHash === hash);
   }
 
@@ -179,7 +179,7 @@ async function bundle(): Promise<string> {
 }
 
 /** The plan of these TrafficControls; equal rules give an equal hash. */
-export function planOf(rules: readonly LabRule[]): PlanSpec {
+export function planOf(rules: readonly LabRule[], collectors?: PlanSpec["collectors"]): PlanSpec {
   const classes: PlanSpec["classes"] = [];
   const pods: PlanSpec["pods"] = [];
   const sets = rules.map((rule) => new Set(rule.pods));
@@ -203,6 +203,7 @@ export function planOf(rules: readonly LabRule[]): PlanSpec {
       ...(returnPort ? { returnPort } : {}),
     })),
     classes,
+    ...(collectors === undefined ? {} : { collectors }),
   };
   return { ...spec, hash: createHash("sha256").update(JSON.stringify(spec)).digest("hex").slice(0, 32) };
 }

@@ -108,9 +108,14 @@ export class Bridges {
         const input = inputs.get(name);
         const wanted = input ? compile(input) : [];
         const what = { name, kind: kind?.kind ?? ("Unknown" as const), datapath: bridgeOf(view, name)?.datapath ?? "" };
-        if (input && kind?.floods) await this.keepFloodsAway(name, input);
+        const away = input ? portsToSpare(input) : [];
+        if (kind?.floods) await this.keepFloodsAway(name, away);
         const applied = await flows.apply(wanted);
+        // Somebody's first FLOOD flow makes a loop through a device, which must not go on until the next audit sees it. An
+        // adopted port is left as it is until then: there is a loop without us, too.
+        const guarded = input?.redirection ? this.keepFloodsAway(name, away.filter(ownedOn(view, name))) : null;
         const settled = applied.ok && applied.value > 0 ? await flows.settle() : applied;
+        await guarded;
         const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
         if (applied.ok) changes += applied.value;
         if (error) failures.push(`Bridge ${name}: ${error.message}`);
@@ -150,10 +155,10 @@ export class Bridges {
 
   /**
    * FLOOD ignores VLANs, and so our ports' isolation; no-flood is for it. It costs a process per port and is lost at each
-   * restart of ovs-vswitchd, so it is set only where somebody floods.
+   * restart of ovs-vswitchd, so it is set only where somebody floods, and for redirects.
    */
-  private async keepFloodsAway(bridge: string, { silentPorts, relays, redirection }: BridgeInput): Promise<void> {
-    for (const port of [...silentPorts, ...relays.map(({ from }) => from), ...(redirection?.returns ?? [])]) {
+  private async keepFloodsAway(bridge: string, ports: readonly number[]): Promise<void> {
+    for (const port of ports) {
       const key = `${bridge} ${port}`;
       if (this.unflooded.has(key)) continue;
       const done = await this.world.openflow.modPort(bridge, port, "no-flood");
@@ -173,4 +178,14 @@ export class Bridges {
       },
     });
   }
+}
+
+function portsToSpare({ silentPorts, relays, redirection }: BridgeInput): number[] {
+  return [...new Set([...silentPorts, ...relays.map(({ from }) => from), ...(redirection?.returns ?? [])])];
+}
+
+function ownedOn(view: OvsView, bridge: string): (ofport: number) => boolean {
+  const own = (bridgeOf(view, bridge)?.ports ?? []).filter(({ ours }) => ours);
+  const numbers = new Set(own.flatMap(({ interfaces }) => interfaces.map(({ ofport }) => ofport)));
+  return (ofport) => numbers.has(ofport);
 }
