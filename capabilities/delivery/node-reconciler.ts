@@ -150,7 +150,7 @@ export class NodeReconciler {
       backoffMilliseconds: restarts.remaining(name, plan?.hash),
     });
     // The place of a Job that is about to be replaced is its successor's.
-    if (decision.action !== "replace") this.watchBudget(name, node, job);
+    if (decision.action !== "replace") this.watchBudget(name, node, job, decision.action === "create");
     switch (decision.action) {
       case "none": {
         const isRenewed = job?.state === "active" && !job.deleting && oneShot === undefined;
@@ -188,11 +188,14 @@ export class NodeReconciler {
   }
 
   /** Gives back the node's place in the budget, or keeps it, as the Job that is there says. */
-  private watchBudget(name: string, node: NodeFacts | undefined, job: JobFacts | undefined): void {
+  private watchBudget(name: string, node: NodeFacts | undefined, job: JobFacts | undefined, isNext: boolean): void {
     const { budget, oneShot } = this.options;
     // A node that does not answer does not start anything, and its place would be lost to the others.
     if (node?.ready !== true) budget.release(name);
-    else if (job === undefined || job.deleting) return;
+    else if (job === undefined) {
+      // It may have waited for a Job that nobody wants any more.
+      if (!isNext) budget.release(name);
+    } else if (job.deleting) return;
     else if (job.state !== "active" || (job.started && oneShot === undefined)) budget.release(name);
     else budget.adopt(name);
   }

@@ -17,10 +17,14 @@ export interface OneShotOptions {
 export class OneShot {
   constructor(private readonly options: OneShotOptions) {}
 
-  /** Puts the plan where the node's next Job finds it; goes with the NodeTrafficPlan. */
+  /**
+   * Puts the plan where the node's next Job finds it; goes with the NodeTrafficPlan. What the node has confirmed before ends here: the Job
+   * runs whatever the plan is by then, and if it is again the former one, another Job has to bring it back.
+   */
   async provide(node: string, spec: PlanSpec): Promise<void> {
     const { api, nodesNamespace: namespace } = this.options;
-    const { uid } = this.planOf(node);
+    const { uid, status } = this.planOf(node);
+    if (status.observedHash !== undefined) await this.report(node, { observedHash: null });
     const { group, version, kind } = NODE_TRAFFIC_PLAN;
     const apiVersion = `${group}/${version}`;
     const name = jobName(node);
@@ -43,7 +47,6 @@ export class OneShot {
 
   /** Exit code 0: everything in the plan is realized. To be written before the Job, the only witness, is deleted. */
   async confirm(node: string, { hash, pods, rules, classes }: PlanSpec): Promise<void> {
-    const { uid } = this.planOf(node);
     const realized = new Array<number>(rules.length).fill(0);
     for (const pod of pods) for (const rule of classes[pod.class]!.rules) realized[rule]! += 1;
     const status: PlanStatus = {
@@ -53,7 +56,12 @@ export class OneShot {
         return { name, uid: ruleUID, generation, realizedPods: realized[index]!, pendingPods: [] };
       }),
     };
+    await this.report(node, status);
+  }
+
+  private async report(node: string, status: PlanStatus | { observedHash: null }): Promise<void> {
     const path = { resource: NODE_TRAFFIC_PLAN, name: node, subresource: "status" };
+    const { uid } = this.planOf(node);
     const written = await this.options.api.mergePatch<RawPlan>(path, { metadata: { uid }, status });
     this.options.plans.admit(must(written, `Writing the status of the NodeTrafficPlan of ${node}`));
   }

@@ -56,6 +56,9 @@ export function excess(plan: PlanSpec): string | undefined {
     return `${plan.pods.length} Pods are selected on the node; a plan holds ${MAXIMUM_ITEMS}.`;
   if (plan.rules.length > MAXIMUM_ITEMS)
     return `${plan.rules.length} TrafficControls act on the node; a plan holds ${MAXIMUM_ITEMS}.`;
+  const tunnels = plan.collectors?.length ?? 0;
+  if (tunnels > MAXIMUM_ITEMS)
+    return `The TrafficControls of the cluster have ${tunnels} tunnels to different addresses; a plan holds ${MAXIMUM_ITEMS}.`;
   const bytes = Buffer.byteLength(JSON.stringify(plan));
   if (bytes > MAXIMUM_BYTES) return `The plan of the node has ${bytes} bytes; ${MAXIMUM_BYTES} are possible.`;
   return undefined;

@@ -189,6 +189,40 @@ describe("oneShot mode", function () {
     assert.deepEqual(configMaps(cluster), []);
   });
 
+  it("takes back what a Job has done for a plan that was withdrawn before the Job ran", async () => {
+    const cluster = oneShot();
+    await cluster.start();
+    cluster.addTrafficControl("tap");
+    await cluster.clock.advance(10_000);
+    cluster.behaviour.unschedulable.add("node-1");
+    cluster.addTrafficControl("other", { targetPort: { ovsInternal: { name: "tap0" } } });
+    await cluster.clock.advance(5_000);
+    cluster.remove(TRAFFIC_CONTROL, "other");
+    await cluster.clock.advance(10_000);
+    assert.notEqual(cluster.trafficControl("other"), undefined, "its Job may still run");
+    cluster.behaviour.unschedulable.clear();
+    await cluster.clock.advance(30_000);
+    assert.deepEqual(cluster.inForce("node-1"), ["tap"]);
+    assert.deepEqual([cluster.trafficControl("other"), cluster.ready("tap")], [undefined, "True Realized"]);
+  });
+
+  it("keeps no place in the budget for a node that needs no Job any more", async () => {
+    const cluster = nodes(3, { programmerMode: "oneShot", jobsInFlight: 1, jobsPerSecond: 100 });
+    await cluster.start();
+    cluster.addTrafficControl("tap");
+    await cluster.clock.advance(30_000);
+    assert.equal(cluster.ready("tap"), "True Realized");
+    for (const node of ["node-1", "node-2", "node-3"]) cluster.behaviour.unschedulable.add(node);
+    cluster.addTrafficControl("other", { targetPort: { ovsInternal: { name: "tap0" } } });
+    await cluster.clock.advance(5_000);
+    assert.equal(cluster.jobs().length, 1, "two nodes wait");
+    cluster.remove(TRAFFIC_CONTROL, "other");
+    await cluster.clock.advance(5_000);
+    cluster.behaviour.unschedulable.clear();
+    await cluster.clock.advance(20_000);
+    assert.deepEqual([cluster.trafficControl("other"), cluster.ready("tap")], [undefined, "True Realized"]);
+  });
+
   it("tries again where Pods were pending, slower each time, and says why", async () => {
     const cluster = oneShot();
     cluster.behaviour.crashing.set("node-1", 65);

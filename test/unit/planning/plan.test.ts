@@ -139,6 +139,10 @@ describe("excess", function () {
     assert.match(excess(planNode("n", many(1_001))) ?? "", /1001 Pods/);
     const rules = Array.from({ length: 1_001 }, (_, i) => sampleTrafficControl({ name: `t${i}` }));
     assert.match(excess(planNode("n", [{ pod: samplePod(), trafficControls: rules }])) ?? "", /1001 TrafficControls/);
+    const collectors = Array.from({ length: 1_001 }, (_, i) => ({ remoteIP: `10.0.${i >> 8}.${i & 255}` }));
+    const tapped = [{ pod: samplePod(), trafficControls: rules.slice(0, 1) }];
+    assert.equal(excess(planNode("n", tapped, collectors.slice(1))), undefined);
+    assert.match(excess(planNode("n", tapped, collectors)) ?? "", /1001 tunnels/);
     const fat = planNode(
       "n",
       many(1_000).map(({ pod, trafficControls }) => ({
