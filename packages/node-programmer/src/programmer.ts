@@ -199,7 +199,12 @@ class Programmer {
 
   private wake(why: string): void {
     this.reasons.add(why);
-    if (this.world?.lock.held) this.loop.wake();
+    if (this.mayAct()) this.loop.wake();
+  }
+
+  /** This node is ours, as far as we know. */
+  private mayAct(): boolean {
+    return this.world?.lock.held ?? false;
   }
 
   private auditLater(milliseconds: number): void {
@@ -221,7 +226,7 @@ class Programmer {
   private async pass(): Promise<"done" | "again"> {
     const { world, plan } = this;
     // Each of these wakes us when it has changed.
-    if (!world?.db.connected || !world.lock.held || plan === undefined) return "done";
+    if (!world?.db.connected || !this.mayAct() || plan === undefined) return "done";
     const lost = world.bridges.lost();
     if (lost !== undefined) {
       this.unreachable(`ovs-vswitchd does not answer on bridge ${lost}: is it running?`);
@@ -235,7 +240,7 @@ class Programmer {
     await this.catchUp(world, spec);
     const outcome = await world.reconciler.pass(spec);
     // What could not be done any more is no news of ours.
-    if (!world.lock.held) return "done";
+    if (!this.mayAct()) return "done";
     if (!this.searched) {
       this.searched = true;
       if (await world.bridges.findLeftovers()) {
