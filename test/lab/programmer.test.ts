@@ -17,7 +17,10 @@ const NEW_PODS = 10;
 const CONTAINER_START = 200;
 const PATIENCE = { seconds: 30, pauseMilliseconds: 10 };
 
-describe("the node programmer's process", () => {
+/** It waits for seconds where nothing may happen: in the long suite only. */
+const long = process.env["LONG"] === "1" ? describe : describe.skip;
+
+long("the node programmer's process", () => {
   let lab: Lab;
   let node: LabNode;
   let a: LabPod;
