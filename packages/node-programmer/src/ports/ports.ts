@@ -251,9 +251,10 @@ export class Ports {
 
   private caution(spec: PortSpec): string | undefined {
     const path = this.paths.get(spec.name);
+    if (!path) return undefined;
     const pods = [...this.world.view().ports.values()].filter((port) => attachmentOf(port) !== null);
     const mtus = pods.flatMap(({ interfaces }) => interfaces.flatMap(({ mtu }) => mtu ?? []));
-    return path && tooLong(spec, Math.max(0, ...mtus), path);
+    return tooLong(spec, Math.max(0, ...mtus), path);
   }
 }
 
