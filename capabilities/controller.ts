@@ -116,7 +116,7 @@ class TrafficController implements Controller {
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
     this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
     const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
-    const { programmerMode, jobsInFlight, jobsPerSecond } = environment;
+    const { programmerMode, jobsInFlight, jobsPerSecond, honoursOptOut } = environment;
     const deliveryMetrics = new DeliveryMetrics(metrics);
     /** For replicas and the Lease. */
     const reader = connect(metrics);
@@ -133,7 +133,7 @@ class TrafficController implements Controller {
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
     this.replicas = replicasOf(
-      { api: reader, nodesNamespace, relistMilliseconds, clock, log: logger("replicas"), isDraining },
+      { api: reader, nodesNamespace, honoursOptOut, relistMilliseconds, clock, log: logger("replicas"), isDraining },
       this.handlers(),
     );
     const { trafficControls, nodes, plans, jobs } = this.replicas;

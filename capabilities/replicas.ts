@@ -67,12 +67,14 @@ export interface ReplicaOptions {
   relistMilliseconds?: number;
   clock: Clock;
   log: Logger;
+  /** False: the annotation by which Namespaces opt out means nothing. */
+  honoursOptOut: boolean;
   /** Every TrafficControl looks as if it were being deleted: the controller then takes its taps away and lets it go. */
   isDraining?: boolean;
 }
 
 export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replicas {
-  const { nodesNamespace, isDraining = false, ...common } = options;
+  const { nodesNamespace, honoursOptOut, isDraining = false, ...common } = options;
   const programmers = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
   return {
     trafficControls: new Informer<RawTrafficControl, TrafficControl>({
@@ -96,10 +98,10 @@ export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replic
       project: podFacts,
       onChange: (_before, after, key) => on.onPod(key, after),
     }),
-    namespaces: new Informer({
+    namespaces: new Informer<RawNamespace, NamespaceFacts>({
       ...common,
       path: { resource: RESOURCES.namespaces },
-      project: namespaceFacts,
+      project: (namespace) => namespaceFacts(namespace, honoursOptOut),
       onChange: (_before, after, name) => on.onNamespace(name, after),
     }),
     nodes: new Informer({

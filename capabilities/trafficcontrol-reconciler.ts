@@ -41,6 +41,7 @@ export class TrafficControlReconciler {
       conflict: desired.conflictOf(trafficControl),
       overruled: desired.overruledBy(trafficControl),
       collectors: selection.collectors,
+      optedOut: selection.optedOut,
     });
   }
 

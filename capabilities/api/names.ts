@@ -29,6 +29,8 @@ export const ANNOTATIONS = {
   interfaces: `${DOMAIN}/interfaces`,
   /** On the kube-system Namespace: "true" lets Redirect act on its Pods. */
   allowRedirect: `${DOMAIN}/allow-redirect`,
+  /** On a Namespace: "true" keeps every TrafficControl from selecting its Pods. */
+  optOut: `${DOMAIN}/opt-out`,
 } as const;
 
 export const LABELS = {

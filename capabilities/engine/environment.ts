@@ -14,6 +14,8 @@ export interface Environment {
   lingerSeconds: number;
   /** "resident": the programmer stays and watches; "oneShot": one Job for each changed plan. */
   programmerMode: ProgrammerMode;
+  /** Whether Namespaces may opt out by an annotation. */
+  honoursOptOut: boolean;
   /** Node programmers that may be starting at a time, and Jobs that may be made a second. */
   jobsInFlight: number;
   jobsPerSecond: number;
@@ -63,6 +65,11 @@ export function readEnvironment(variables: Variables = process.env): Environment
     if (known === undefined) mistakes.push(`${name}="${value}" is not one of ${PROGRAMMER_MODES.join(", ")}`);
     return known ?? "resident";
   };
+  const flag = (name: string, fallback: boolean): boolean => {
+    const value = text(name, String(fallback));
+    if (value !== "true" && value !== "false") mistakes.push(`${name}="${value}" is neither true nor false`);
+    return value === "true";
+  };
   const directory = (name: string, fallback: string): string => {
     const value = text(name, fallback);
     if (!value.startsWith("/")) mistakes.push(`${name}="${value}" is not an absolute path`);
@@ -75,6 +82,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
     programmerImage: text("PROGRAMMER_IMAGE"),
     lingerSeconds: integer("LINGER_SECONDS", 300, 86_400),
     programmerMode: mode("PROGRAMMER_MODE"),
+    honoursOptOut: flag("NAMESPACE_OPT_OUT", true),
     jobsInFlight: positive("JOBS_IN_FLIGHT", 50, 10_000),
     jobsPerSecond: positive("JOBS_PER_SECOND", 10, 1_000),
     metricsPort: integer("METRICS_PORT", 8080, 65_535),

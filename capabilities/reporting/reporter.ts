@@ -29,6 +29,8 @@ export interface Situation {
   overruled?: { winner: string; pods: number };
   /** Pods that own the remoteIP and are therefore not selected. */
   collectors: readonly string[];
+  /** Pods that match but are left out, because their Namespaces have opted out. */
+  optedOut: number;
 }
 
 export interface ReporterOptions {

@@ -24,6 +24,8 @@ export interface StatusInput {
   /** Nobody watches the nodes since (oneShot mode): what is said holds for the last run. */
   asOfLastRun?: boolean;
   overruled?: { winner: string; pods: number };
+  /** Pods that match but are left out, because their Namespaces have opted out. */
+  optedOut?: number;
   /** For how many milliseconds a node has not been realized, by name. */
   unrealizedFor: ReadonlyMap<string, number>;
   /** The time of day, for timestamps. */
@@ -109,7 +111,7 @@ function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]
     };
     return { verdicts: [...stalled(REASONS.conflictsWith, conflict.message), conflicted] };
   }
-  if (judged.length === 0) return { verdicts: [ready(REASONS.noPodsSelected, nothingSelected(trafficControl))] };
+  if (judged.length === 0) return { verdicts: [ready(REASONS.noPodsSelected, nothingSelected(input))] };
   const unrealized = judged.filter(({ state }) => state.state !== "realized" && state.state !== "notReady");
   const answering = judged.filter(({ state }) => state.state !== "notReady");
   if (answering.length === 0) return { verdicts: reconciling(REASONS.nodeNotReady, notReadySentence(judged)) };
@@ -199,19 +201,24 @@ function wasReady({ metadata, status }: TrafficControl): boolean {
   return before?.status === "True" && before.observedGeneration === metadata.generation;
 }
 
-function nothingSelected({ spec }: TrafficControl): string {
+function nothingSelected({ trafficControl: { spec }, optedOut = 0 }: StatusInput): string {
   const { podSelector, namespaceSelector } = spec.appliedTo;
-  const isEmpty = podSelector === undefined && namespaceSelector === undefined;
-  return isEmpty ? "appliedTo is empty and selects no Pod." : "No running Pod matches appliedTo.";
+  if (podSelector === undefined && namespaceSelector === undefined) return "appliedTo is empty and selects no Pod.";
+  if (optedOut === 0) return "No running Pod matches appliedTo.";
+  return `Every Pod that matches appliedTo (${optedOut}) is in a Namespace that has opted out.`;
 }
 
-function realizedSentence({ trafficControl: { spec }, asOfLastRun }: StatusInput, judged: Judged[]): string {
+function realizedSentence(
+  { trafficControl: { spec }, asOfLastRun, optedOut = 0 }: StatusInput,
+  judged: Judged[],
+): string {
   const pods = judged.reduce((sum, { view }) => sum + view.pods, 0);
   const silent = judged.filter(({ state }) => state.state === "notReady").map(({ view }) => view.node);
   const answering = judged.length - silent.length;
   const text = `${spec.action === "Mirror" ? "Mirroring" : "Redirecting"} ${count(pods, POD)} on ${count(answering, NODE)} to ${targetText(spec.targetPort)}`;
-  if (asOfLastRun === true && silent.length === 0) return `${text}, as of each node's last run.`;
-  return silent.length === 0 ? `${text}.` : `${text}; not on ${list(silent)}, which is not ready.`;
+  const without = optedOut === 0 ? "" : ` Left out: ${count(optedOut, POD)} in Namespaces that have opted out.`;
+  if (asOfLastRun === true && silent.length === 0) return `${text}, as of each node's last run.${without}`;
+  return `${silent.length === 0 ? text : `${text}; not on ${list(silent)}, which is not ready`}.${without}`;
 }
 
 /** Ready stays True for a moment, because only Pods that were born since are missing. */

@@ -29,6 +29,8 @@ export interface NamespaceFacts {
   name: string;
   labels: Labels;
   allowsRedirect: boolean;
+  /** Its Pods are never selected. */
+  optsOut: boolean;
 }
 
 /** What decides which Pods a TrafficControl selects. */
@@ -81,11 +83,13 @@ export function podFacts({ metadata, spec, status }: RawPod): PodFacts {
   };
 }
 
-export function namespaceFacts({ metadata }: RawNamespace): NamespaceFacts {
+/** @param honoursOptOut false where the cluster's administrator does not let Namespaces opt out */
+export function namespaceFacts({ metadata }: RawNamespace, honoursOptOut = true): NamespaceFacts {
   return {
     name: metadata.name,
     labels: metadata.labels ?? {},
     allowsRedirect: metadata.annotations?.[ANNOTATIONS.allowRedirect] === "true",
+    optsOut: honoursOptOut && metadata.annotations?.[ANNOTATIONS.optOut] === "true",
   };
 }
 

@@ -10,7 +10,7 @@ export interface Matcher {
   selectsNothing: boolean;
 }
 
-export type Match = "selected" | "collector" | "no";
+export type Match = "selected" | "collector" | "optedOut" | "no";
 
 const everything: LabelPredicate = () => true;
 
@@ -37,8 +37,12 @@ export function matchesLabels(matcher: Matcher, labels: Labels, namespace: Names
   return matcher.podSelector(labels) && matcher.namespaceSelector(namespace.labels);
 }
 
-/** "collector": the selectors match, but the Pod owns the address that the packets are sent to. */
+/**
+ * "optedOut": the selectors match, but the Namespace has opted out. "collector": they match, but the Pod owns the address that
+ * the packets are sent to.
+ */
 export function match(matcher: Matcher, pod: PodFacts, namespace: NamespaceFacts): Match {
   if (!matchesLabels(matcher, pod.labels, namespace)) return "no";
+  if (namespace.optsOut) return "optedOut";
   return matcher.facts.collectors.some((address) => pod.addresses.includes(address)) ? "collector" : "selected";
 }

@@ -23,6 +23,8 @@ export interface Selection {
   pods: number;
   /** Pods (`namespace/name`) that it would select, did they not own its remoteIP. */
   collectors: readonly string[];
+  /** Number of Pods that it would select, had their Namespaces not opted out. */
+  optedOut: number;
 }
 
 export interface Dirty {
@@ -61,7 +63,7 @@ export class SelectionIndex {
     const after = pod !== undefined && isSelectable(pod, this.operatorNamespaces) ? this.enter(key, pod) : undefined;
     if (before !== undefined) this.leave(before, after !== undefined);
     const hasStayed = before?.pod.node === after?.pod.node;
-    const isPlanned = (after?.item.selectors.size ?? 0) > 0;
+    const isPlanned = after !== undefined && after.item.selectors.size > 0 && !this.optsOut(after.pod.namespace);
     if (before?.item !== after?.item || !hasStayed) this.recount(before, after, hasStayed);
     if (before === undefined || after === undefined || !hasStayed) return;
     if (isPlanned && JSON.stringify(planned(before.pod)) !== JSON.stringify(planned(after.pod)))
@@ -72,6 +74,10 @@ export class SelectionIndex {
   }
 
   setNamespace(name: string, namespace: NamespaceFacts | undefined): void {
+    // Pods are counted as what they are in their Namespace: before that changes, none is counted.
+    if (this.optsOut(name) !== (namespace?.optsOut ?? false))
+      for (const item of this.items.inNamespace(name))
+        for (const selector of [...item.selectors]) this.unlink(item, selector);
     if (namespace === undefined) this.namespaces.delete(name);
     else this.namespaces.set(name, namespace);
     for (const item of this.items.inNamespace(name)) this.rematch(item);
@@ -118,7 +124,9 @@ export class SelectionIndex {
       if (item.selectors.size === 0) continue;
       let names = namesOf.get(item);
       if (names === undefined) {
-        names = new Set([...item.selectors].flatMap((selector) => [...selector.trafficControls]));
+        names = this.optsOut(item.namespace)
+          ? NONE
+          : new Set([...item.selectors].flatMap((selector) => [...selector.trafficControls]));
         namesOf.set(item, names);
       }
       const trafficControls = this.withoutSenders(names, pod);
@@ -129,14 +137,16 @@ export class SelectionIndex {
 
   selectionOf(trafficControl: string): Selection {
     const subscriber = this.trafficControls.get(trafficControl);
-    if (subscriber === undefined) return { nodes: new Map(), pods: 0, collectors: [] };
+    if (subscriber === undefined) return { nodes: new Map(), pods: 0, collectors: [], optedOut: 0 };
     const { facts, selector } = subscriber;
+    const { optedOut } = selector;
     const owners = new Set(facts.collectors.flatMap((address) => this.owners.of(address)));
-    const collectors = [...owners].filter(({ item }) => item.selectors.has(selector));
-    if (collectors.length === 0) return { nodes: selector.nodes, pods: selector.pods, collectors: [] };
+    const collectors = [...owners].filter(({ item }) => item.selectors.has(selector) && !this.optsOut(item.namespace));
+    if (collectors.length === 0) return { nodes: selector.nodes, pods: selector.pods, collectors: [], optedOut };
     const nodes = new Map(selector.nodes);
     for (const { pod } of collectors) step(nodes, pod.node, -1);
-    return { nodes, pods: selector.pods - collectors.length, collectors: collectors.map(({ key }) => key).sort() };
+    const keys = collectors.map(({ key }) => key).sort();
+    return { nodes, pods: selector.pods - collectors.length, collectors: keys, optedOut };
   }
 
   /** Nodes where something is selected. */
@@ -212,31 +222,39 @@ export class SelectionIndex {
 
   private link(item: Item, selector: SelectorItem): void {
     item.selectors.add(selector);
-    for (const { pod } of item.pods) this.count(selector, pod.node, 1);
+    for (const { pod } of item.pods) this.count(selector, pod, 1);
     this.mark(selector);
   }
 
   private unlink(item: Item, selector: SelectorItem): void {
     item.selectors.delete(selector);
-    for (const { pod } of item.pods) this.count(selector, pod.node, -1);
+    for (const { pod } of item.pods) this.count(selector, pod, -1);
     this.mark(selector);
   }
 
   /** After a Pod has come, gone or changed its item or node. */
   private recount(before: Entry | undefined, after: Entry | undefined, hasStayed: boolean): void {
     const [old, young]: ReadonlySet<SelectorItem>[] = [before?.item.selectors ?? NONE, after?.item.selectors ?? NONE];
-    const change = (selector: SelectorItem, node: string, by: 1 | -1): void => {
-      this.count(selector, node, by);
+    const change = (selector: SelectorItem, pod: PodFacts, by: 1 | -1): void => {
+      this.count(selector, pod, by);
       this.mark(selector);
     };
-    for (const selector of old!) if (!hasStayed || !young!.has(selector)) change(selector, before!.pod.node, -1);
-    for (const selector of young!) if (!hasStayed || !old!.has(selector)) change(selector, after!.pod.node, 1);
+    for (const selector of old!) if (!hasStayed || !young!.has(selector)) change(selector, before!.pod, -1);
+    for (const selector of young!) if (!hasStayed || !old!.has(selector)) change(selector, after!.pod, 1);
   }
 
-  private count(selector: SelectorItem, node: string, by: 1 | -1): void {
+  private count(selector: SelectorItem, { namespace, node }: PodFacts, by: 1 | -1): void {
+    if (this.optsOut(namespace)) {
+      selector.optedOut += by;
+      return;
+    }
     selector.pods += by;
     step(selector.nodes, node, by);
     this.dirty.nodes.add(node);
+  }
+
+  private optsOut(namespace: string): boolean {
+    return this.namespaces.get(namespace)?.optsOut ?? false;
   }
 
   private mark(selector: SelectorItem): void {

@@ -11,9 +11,11 @@ export interface SelectorItem {
   podKeys: ReadonlySet<string>;
   /** Names of the TrafficControls that have it. */
   trafficControls: Set<string>;
-  /** Number of matching Pods per node, collectors included. */
+  /** Number of matching Pods per node, collectors included, those of Namespaces that have opted out not. */
   nodes: Map<string, number>;
   pods: number;
+  /** Number of matching Pods in Namespaces that have opted out. */
+  optedOut: number;
 }
 
 /** Equal for TrafficControls that select the same Pods whatever there is, collectors apart. */
@@ -31,5 +33,6 @@ export function makeSelectorItem(facts: SelectorFacts): SelectorItem {
     trafficControls: new Set(),
     nodes: new Map(),
     pods: 0,
+    optedOut: 0,
   };
 }

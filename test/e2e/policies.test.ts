@@ -1,7 +1,7 @@
 /** The chart's ValidatingAdmissionPolicies and roles for people, on the real API server. Claims of docs/threat-model.md. */
 import assert from "node:assert/strict";
 import path from "node:path";
-import { ANNOTATIONS } from "@ovs-traffic-control/api";
+import { ANNOTATIONS, type ReturnPort } from "@ovs-traffic-control/api";
 import { helm } from "../../hack/deploy/helm";
 import { COLLECTOR_ADDRESS } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
@@ -155,6 +155,29 @@ describe("the roles for people", () => {
     });
 });
 
+describe("the annotation by which a Namespace opts out", () => {
+  it("is not for those who have Kubernetes' own roles in the Namespace", async () => {
+    for (const role of ["edit", "admin"]) {
+      const { rules } = JSON.parse((await kubectl(["get", "clusterrole", role, "-o", "json"])).stdout) as {
+        rules: { apiGroups?: string[]; resources?: string[]; verbs: string[] }[];
+      };
+      const onNamespaces = rules.filter(
+        ({ apiGroups, resources }) => apiGroups?.includes("") === true && resources?.includes("namespaces") === true,
+      );
+      const verbs = new Set(onNamespaces.flatMap((rule) => rule.verbs));
+      assert.deepEqual(
+        [...verbs].filter((verb) => !["get", "list", "watch"].includes(verb)),
+        [],
+        role,
+      );
+      assert.ok(
+        rules.some(({ resources }) => resources?.includes("pods")),
+        `${role} has been read`,
+      );
+    }
+  });
+});
+
 describe("tenancy and allowed targets, which are off by default", () => {
   const user = ["--as", "e2e-tenant"];
   const name = (metadata: object): object => ({ metadata: { name: "e2e-tenant", ...metadata } });
@@ -251,6 +274,11 @@ describe("tenancy and allowed targets, which are off by default", () => {
       /remoteIP 192\.0\.2\.1 is not in/,
     );
     assertRefused(await create(mirror("e2e-x", { device: { name: "eth0" } })), /device eth0 is not among/);
+    const back = (returnPort: ReturnPort): object =>
+      mirror("e2e-x", { ovsInternal: { name: "tap1" } }, { action: "Redirect", returnPort });
+    assertRefused(await create(back({ gre: { remoteIP: "192.0.2.1" } })), /remoteIP 192\.0\.2\.1 is not in/);
+    assertRefused(await create(back({ device: { name: "eth0" } })), /device eth0 is not among/);
+    assertAllowed(await create(back({ device: { name: "tap0" } })));
     assertAllowed(await create(mirror("e2e-x", { device: { name: "tap0" } })));
     assertAllowed(await create(mirror("e2e-x", { geneve: { remoteIP: "fd00::1" } })));
     assertAllowed(await create(mirror("e2e-x", { ovsInternal: { name: "tap1" } })));

@@ -1,6 +1,6 @@
 /** Pods that come, go and change their labels, and Namespaces that change theirs: copies begin and end with them. */
 import assert from "node:assert/strict";
-import { CONDITIONS, REASONS } from "@ovs-traffic-control/api";
+import { ANNOTATIONS, CONDITIONS, REASONS, type LabelSelector } from "@ovs-traffic-control/api";
 import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
@@ -92,20 +92,40 @@ describe("labels of a Namespace", () => {
   });
 });
 
+describe("a Namespace that opts out", () => {
+  it("ends the copies of its Pods and says so in the status; they begin again when it changes its mind", async () => {
+    const { web, client, objects } = stage();
+    const name = `${stage().namespace}-opt-out`;
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: TEST_LABEL } };
+    const optOut = (value: string | null): Promise<unknown> =>
+      objects.patch({ ...namespace, metadata: { name, annotations: { [ANNOTATIONS.optOut]: value } } });
+    await objects.apply(namespace);
+    try {
+      await optOut("true");
+      const pod = await stage().startPod({ namespace: name, name: "inside", node: web[1].node });
+      await tap(objects, mirror("e2e-opt-out", target, { appliedTo: { namespaceSelector: byName(name) } }));
+      const ready = condition(await readTap(objects, "e2e-opt-out"), CONDITIONS.ready);
+      assert.match(ready?.message ?? "", /Every Pod that matches appliedTo \(1\) is in a Namespace that has opted out/);
+      await beginsAndEnds(
+        pod,
+        client,
+        () => optOut(null),
+        () => optOut("true"),
+      );
+    } finally {
+      await objects.delete(namespace);
+    }
+  });
+});
+
+function byName(...values: string[]): LabelSelector {
+  return { matchExpressions: [{ key: "kubernetes.io/metadata.name", operator: "In", values }] };
+}
+
 describe("never selected", () => {
   it("are the operator's own Pods and Pods on the host's network", async () => {
     const { objects } = stage();
-    const appliedTo = {
-      namespaceSelector: {
-        matchExpressions: [
-          {
-            key: "kubernetes.io/metadata.name",
-            operator: "In" as const,
-            values: ["ovs-traffic-control", "ovs-traffic-control-nodes"],
-          },
-        ],
-      },
-    };
+    const appliedTo = { namespaceSelector: byName("ovs-traffic-control", "ovs-traffic-control-nodes") };
     const { status } = await tap(objects, mirror("e2e-operator", target, { appliedTo }));
     assert.equal(status?.selectedPods, 0);
   });

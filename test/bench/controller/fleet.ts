@@ -100,6 +100,7 @@ const ENVIRONMENT = {
   programmerImage: "image:1",
   lingerSeconds: 300,
   programmerMode: "resident" as const,
+  honoursOptOut: true,
   jobsInFlight: 50,
   jobsPerSecond: 10,
   metricsPort: 0,

@@ -31,7 +31,7 @@ export class Population {
   }
 
   namespace(index: number): NamespaceFacts {
-    return { name: `ns${index}`, labels: this.namespaceLabels(index), allowsRedirect: false };
+    return { name: `ns${index}`, labels: this.namespaceLabels(index), allowsRedirect: false, optsOut: false };
   }
 
   namespaceLabels(index: number): Record<string, string> {

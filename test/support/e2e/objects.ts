@@ -11,11 +11,13 @@ export interface Reference {
   metadata: { name: string; namespace?: string };
 }
 
+type Nullable = Record<string, string | null>;
+
 /** Parts of an object that shall change, with what names it. */
 export interface Patch {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Record<string, string | null> };
+  metadata: { name: string; namespace?: string; labels?: Nullable; annotations?: Nullable };
   spec?: object;
 }
 

@@ -32,6 +32,7 @@ const ENVIRONMENT: Environment = {
   programmerImage: "image:1",
   lingerSeconds: 5,
   programmerMode: "resident",
+  honoursOptOut: true,
   jobsInFlight: 50,
   jobsPerSecond: 10,
   metricsPort: 0,

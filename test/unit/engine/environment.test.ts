@@ -11,6 +11,7 @@ describe("readEnvironment", () => {
       programmerImage: "image:1",
       lingerSeconds: 300,
       programmerMode: "resident",
+      honoursOptOut: true,
       jobsInFlight: 50,
       jobsPerSecond: 10,
       metricsPort: 8080,
@@ -24,6 +25,7 @@ describe("readEnvironment", () => {
   it("names every mistake at once", () => {
     const variables = {
       PROGRAMMER_MODE: "daemon",
+      NAMESPACE_OPT_OUT: "maybe",
       JOBS_PER_SECOND: "0",
       LINGER_SECONDS: "soon",
       METRICS_PORT: "70000",
@@ -35,6 +37,7 @@ describe("readEnvironment", () => {
         [
           "PROGRAMMER_IMAGE",
           'PROGRAMMER_MODE="daemon"',
+          'NAMESPACE_OPT_OUT="maybe" is neither true nor false',
           "JOBS_PER_SECOND=0",
           'LINGER_SECONDS="soon"',
           'METRICS_PORT="70000"',

@@ -75,6 +75,18 @@ const CASES: [what: string, input: Partial<StatusInput>, expected: string, messa
     /^Mirroring 3 Pods on 2 nodes to vxlan:10\.0\.10\.2\.$/,
   ],
   [
+    "some Pods have opted out",
+    { nodes: [view("node-1")], optedOut: 2 },
+    "True Realized",
+    /^Mirroring 1 Pod on 1 node to vxlan:10\.0\.10\.2\. Left out: 2 Pods in Namespaces that have opted out\.$/,
+  ],
+  [
+    "all Pods have opted out",
+    { optedOut: 2 },
+    "True NoPodsSelected",
+    /^Every Pod that matches appliedTo \(2\) is in a Namespace that has opted out\.$/,
+  ],
+  [
     "there is no plan yet",
     { nodes: [view("node-1", { plan: undefined })] },
     "False Programming, Reconciling",

@@ -81,6 +81,19 @@ describe("namespaceFacts", () => {
     const annotations = { [ANNOTATIONS.allowRedirect]: "true" };
     assert.equal(namespaceFacts({ metadata: { ...metadata, annotations } }).allowsRedirect, true);
   });
+
+  for (const [value, honoursOptOut, expected] of [
+    [undefined, true, false],
+    ["true", true, true],
+    ["false", true, false],
+    ["yes", true, false],
+    ["true", false, false],
+  ] as const)
+    it(`opt-out ${value ?? "absent"}, ${honoursOptOut ? "" : "not "}honoured: ${expected ? "opts out" : "does not"}`, () => {
+      const annotations = value === undefined ? undefined : { [ANNOTATIONS.optOut]: value };
+      const metadata = { name: "shop", uid: "u", resourceVersion: "1", annotations };
+      assert.equal(namespaceFacts({ metadata }, honoursOptOut).optsOut, expected);
+    });
 });
 
 describe("selectorFacts", () => {

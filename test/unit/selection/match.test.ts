@@ -84,6 +84,19 @@ const CASES: Case[] = [
     expected: "selected",
   },
   { what: "Mirror acts on kube-system", namespace: { name: "kube-system" }, expected: "selected" },
+  { what: "no Pod of a Namespace that has opted out", namespace: { optsOut: true }, expected: "optedOut" },
+  {
+    what: "a collector in a Namespace that has opted out needs no warning",
+    namespace: { optsOut: true },
+    pod: { addresses: ["10.0.10.2"] },
+    expected: "optedOut",
+  },
+  {
+    what: "a Namespace that has opted out is none of the business of a TrafficControl for other Pods",
+    namespace: { optsOut: true },
+    pod: { labels: { app: "db" } },
+    expected: "no",
+  },
   { what: "Redirect acts elsewhere", selector: { action: "Redirect" }, expected: "selected" },
 ];
 

@@ -18,7 +18,7 @@ export function samplePod(fields: Partial<PodFacts> = {}): PodFacts {
 }
 
 export function sampleNamespace(fields: Partial<NamespaceFacts> = {}): NamespaceFacts {
-  return { name: "default", labels: {}, allowsRedirect: false, ...fields };
+  return { name: "default", labels: {}, allowsRedirect: false, optsOut: false, ...fields };
 }
 
 export function sampleSelector(fields: Partial<SelectorFacts> = {}): SelectorFacts {

@@ -96,6 +96,19 @@ describe("SelectionIndex", () => {
     assert.equal(index.selectionOf("team").pods, 0);
   });
 
+  it("leaves out a Namespace that opts out, counts what it leaves out, and takes it in again", () => {
+    const index = filled();
+    index.setNamespace("default", sampleNamespace({ optsOut: true }));
+    assert.deepEqual(dirtyNodes(index), ["node-1", "node-2"]);
+    const { pods, optedOut, nodes } = index.selectionOf("tap");
+    assert.deepEqual([pods, optedOut, [...nodes], index.nodes()], [0, 2, [], []]);
+    index.setPod("default/web-1", undefined);
+    assert.deepEqual([index.selectionOf("tap").optedOut, dirtyNodes(index)], [1, []]);
+    index.setNamespace("default", sampleNamespace());
+    assert.deepEqual([index.selectionOf("tap").pods, index.selectionOf("tap").optedOut], [1, 0]);
+    assert.deepEqual(dirtyNodes(index), ["node-2"]);
+  });
+
   it("selects nothing in a Namespace that it does not know yet", () => {
     const index = filled();
     index.setPod("new/web", samplePod({ namespace: "new", name: "web", node: "node-9" }));
@@ -170,7 +183,13 @@ const podStep: fc.Arbitrary<Step> = fc
     return { kind: "pod", key, pod: gone ? undefined : samplePod(fields) };
   });
 const namespaceStep: fc.Arbitrary<Step> = fc
-  .record({ name: namespaceName, labels: labelsArbitrary, allowsRedirect: fc.boolean(), gone: fc.boolean() })
+  .record({
+    name: namespaceName,
+    labels: labelsArbitrary,
+    allowsRedirect: fc.boolean(),
+    optsOut: fc.boolean(),
+    gone: fc.boolean(),
+  })
   .map(({ gone, ...namespace }) => ({
     kind: "namespace",
     name: namespace.name,
@@ -226,7 +245,8 @@ class Model {
           node,
           Object.values(pods).filter((pod) => (pod as { names: string[] }).names.includes(name)).length,
         ]);
-        return [name, JSON.stringify([nodes.filter(([, count]) => count !== 0), this.collectors(name)])];
+        const counted = nodes.filter(([, count]) => count !== 0);
+        return [name, JSON.stringify([counted, this.collectors(name), this.optedOut(name)])];
       }),
     );
   }
@@ -236,6 +256,10 @@ class Model {
       .filter(([, pod]) => this.outcome(name, pod) === "collector")
       .map(([key]) => key)
       .sort();
+  }
+
+  optedOut(name: string): number {
+    return [...this.pods.values()].filter((pod) => this.outcome(name, pod) === "optedOut").length;
   }
 
   private outcome(name: string, pod: PodFacts): string {
@@ -297,7 +321,8 @@ describe("SelectionIndex after any history", function () {
             if (!isSame) assert.ok(dirty.has(node), `${node} is dirty`);
           }
           for (const name of model.trafficControls.keys()) {
-            const { nodes, pods, collectors } = index.selectionOf(name);
+            const { nodes, pods, collectors, optedOut } = index.selectionOf(name);
+            assert.equal(optedOut, model.optedOut(name));
             const naive = Object.entries(after).map(
               ([node, selected]) =>
                 [
