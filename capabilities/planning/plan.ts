@@ -69,6 +69,8 @@ function planPod(pod: PodFacts, classNumber: number): PlanPod {
     namespace: pod.namespace,
     name: pod.name,
     uid: pod.uid,
+    ...(pod.staticUID === undefined ? {} : { staticUID: pod.staticUID }),
+    ...(pod.created === undefined ? {} : { created: pod.created }),
     ...(pod.addresses.length > 0 ? { addresses: pod.addresses } : {}),
     ...(pod.interfaces === undefined ? {} : { interfaces: pod.interfaces }),
     ...(pod.macs.length > 0 ? { macs: pod.macs } : {}),

@@ -5,12 +5,20 @@ import type { Labels } from "./selector";
 
 /** What the CRD of NodeTrafficPlan allows per Pod. */
 const MAXIMUM_PER_POD = 16;
+/** Written by the kubelet on the Pod that stands for a static one in the API: the UID that it has given that one. */
+const MIRROR = "kubernetes.io/config.mirror";
+/** An MD5 sum, unlike the UID of any Pod that came through the API: nobody can claim to be one of those. */
+const STATIC_UID = /^[0-9a-f]{32}$/;
 const NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status";
 
 export interface PodFacts {
   namespace: string;
   name: string;
   uid: string;
+  /** Seconds since the epoch. */
+  created?: number;
+  /** Of a static Pod: the UID that its node has given it. */
+  staticUID?: string;
   labels: Labels;
   /** Empty until the Pod is bound. */
   node: string;
@@ -49,6 +57,7 @@ export interface RawPod {
     name: string;
     uid: string;
     resourceVersion: string;
+    creationTimestamp?: string;
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
   };
@@ -69,10 +78,14 @@ export interface RawNamespace {
 export function podFacts({ metadata, spec, status }: RawPod): PodFacts {
   const addresses = (status?.podIPs ?? []).map(({ ip }) => ip);
   if (addresses.length === 0 && status?.podIP !== undefined) addresses.push(status.podIP);
+  const created = Date.parse(metadata.creationTimestamp ?? "") / 1000;
+  const staticUID = STATIC_UID.exec(metadata.annotations?.[MIRROR] ?? "")?.[0];
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     uid: metadata.uid,
+    ...(Number.isNaN(created) ? {} : { created }),
+    ...(staticUID === undefined ? {} : { staticUID }),
     labels: metadata.labels ?? {},
     node: spec.nodeName ?? "",
     hostNetwork: spec.hostNetwork ?? false,

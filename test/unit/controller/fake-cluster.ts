@@ -194,6 +194,7 @@ export class FakeCluster {
             "lastTransitionTime",
             "resourceVersion",
             "creationTimestamp",
+            "created",
             "uid",
             "nodeUID",
             "hash",

@@ -8,6 +8,8 @@ export interface PortSketch {
   type?: string;
   options?: Record<string, string>;
   externalIds?: Record<string, string>;
+  /** external_ids of the Interface row. */
+  interfaceIds?: Record<string, string>;
   otherConfig?: Record<string, string>;
   tag?: number;
   trunks?: number[];
@@ -33,7 +35,7 @@ export function portView(bridge: string, sketch: PortSketch): PortView {
     linkState: sketch.linkState ?? "up",
     ifindex: sketch.ifindex ?? 7,
     mtu: sketch.mtu,
-    externalIds: new Map(),
+    externalIds: strings(sketch.interfaceIds),
   };
   const externalIds = strings(sketch.externalIds);
   return {

@@ -31,6 +31,16 @@ describe("podFacts", () => {
     });
   });
 
+  it("knows when a Pod was made, and a static one's UID on its node, which nothing else can look like", () => {
+    const mirror = "kubernetes.io/config.mirror";
+    const staticUID = "3d0a1c2b4e5f60718293a4b5c6d7e8f9";
+    const facts = podFacts(raw({ creationTimestamp: "2026-11-25T17:00:00Z", annotations: { [mirror]: staticUID } }));
+    assert.equal(facts.created, 1795626000);
+    assert.equal(facts.staticUID, staticUID);
+    const another = "69611cd1-cfcd-414f-afea-5669dc947fb1";
+    assert.equal(podFacts(raw({ annotations: { [mirror]: another } })).staticUID, undefined);
+  });
+
   for (const [phase, finished] of [
     ["Pending", false],
     ["Running", false],

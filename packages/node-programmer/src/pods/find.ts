@@ -2,10 +2,11 @@
  * Which ports the plan's Pods hang on. Pure, given how to ask for the age of a network namespace. Called in each
  * reconciliation.
  */
+import { isIPv6 } from "node:net";
 import { REASONS } from "@ovs-traffic-control/api";
 import type { PlanPod } from "@ovs-traffic-control/api";
 import type { OvsView } from "../ovs";
-import { attachmentOf } from "./dialect";
+import { attachmentOf, nameOf } from "./dialect";
 import type { Attachment } from "./dialect";
 
 /** Why a Pod, or one of its ports, is not programmed. */
@@ -28,19 +29,59 @@ export interface FoundPod {
   problem: Problem | null;
 }
 
-/** When a network namespace was made, in any unit; null if it is gone. */
+/** When a network namespace was made, in milliseconds since the epoch; null if it is gone. */
 export type NetnsAge = (path: string) => number | null;
 
 export function findPods(pods: readonly PlanPod[], view: OvsView, netnsAge: NetnsAge): FoundPod[] {
-  const byUid = new Map<string, Attachment[]>();
+  const byPod = new Map<string, Attachment[]>();
   for (const port of view.ports.values()) {
     const attachment = attachmentOf(port);
     if (!attachment) continue;
-    const others = byUid.get(attachment.podUid);
+    const key = nameOf(attachment.pod);
+    const others = byPod.get(key);
     if (others) others.push(attachment);
-    else byUid.set(attachment.podUid, [attachment]);
+    else byPod.set(key, [attachment]);
   }
-  return pods.map((pod) => findPod(pod, byUid.get(pod.uid) ?? [], netnsAge));
+  return pods.map((pod) => {
+    const all = keysOf(pod).flatMap((key) => byPod.get(key) ?? []);
+    return findPod(
+      pod,
+      all.filter((attachment) => !isFormer(pod, attachment, netnsAge)),
+      netnsAge,
+    );
+  });
+}
+
+/** What a CNI may call the Pod: a static Pod has another UID on the node than in the API, a virtual machine's Pod another name. */
+function keysOf({ uid, staticUID, namespace, name }: PlanPod): string[] {
+  const machine = /^virt-launcher-(.+)-[a-z0-9]{5}$/.exec(name)?.[1];
+  return [
+    uid,
+    ...(staticUID === undefined ? [] : [staticUID]),
+    `${namespace}/${name}`,
+    ...(machine === undefined ? [] : [`${namespace}/${machine}`]),
+  ];
+}
+
+/**
+ * Whether a port that carries only the Pod's name is that of a former Pod of this name: its network namespace is gone, or
+ * older than the Pod. Clocks may differ, so a namespace that seems older is believed if the port has the very addresses that
+ * the API knows, which it does only once the Pod's own sandbox is there; its port is the youngest then. A virtual machine's
+ * name may be some Pod's as well: there only addresses count.
+ */
+function isFormer(pod: PlanPod, { pod: identity, netns }: Attachment, netnsAge: NetnsAge): boolean {
+  if ("uid" in identity) return false;
+  const made = netns === null ? null : netnsAge(netns);
+  if (netns !== null && made === null) return true;
+  const isNamed = identity.name === pod.name;
+  if (isNamed && made !== null && pod.created !== undefined && made >= pod.created * 1000) return false;
+  const known = new Set((pod.addresses ?? []).map(canonical));
+  return !identity.addresses.some((address) => known.has(canonical(address)));
+}
+
+/** One spelling of each IPv6 address. */
+function canonical(address: string): string {
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 function findPod(pod: PlanPod, all: readonly Attachment[], netnsAge: NetnsAge): FoundPod {
@@ -63,7 +104,7 @@ function whyNone(name: string, pod: PlanPod, all: readonly Attachment[], current
   }
   if (all.length > 0)
     return `Pod ${name} has no Open vSwitch port for ${pod.interfaces?.join(", ") ?? ""}; it has ${all.map(({ iface }) => iface).join(", ")}.`;
-  return `Pod ${name} has no Open vSwitch port on this node (no Port row with its UID ${pod.uid}).`;
+  return `Pod ${name} has no Open vSwitch port on this node (no row of Open vSwitch is marked with its UID ${pod.uid} or, by a CNI that marks names, as its own).`;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The Pods' ports on this node. The door of this room. */
 export { findPods } from "./find";
 export type { AttachedPort, FoundPod, Problem } from "./find";
-export { attachmentOf } from "./dialect";
+export { attachmentOf, nameOf } from "./dialect";
 export { PodMacs } from "./macs";
 export { PodNamespaces } from "./netns";
 export { homeOf, vlansOf } from "./vlans";

@@ -2,11 +2,11 @@
 import type { Dialect } from "./dialect";
 
 export const ovsCni: Dialect = (port) => {
-  const podUid = port.externalIds.get("contPodUid");
-  if (podUid === undefined || podUid === "" || port.ours) return null;
+  const uid = port.externalIds.get("contPodUid");
+  if (uid === undefined || uid === "") return null;
   return {
     port,
-    podUid,
+    pod: { uid },
     iface: port.externalIds.get("contIface") ?? "",
     netns: port.externalIds.get("contNetns") ?? null,
     macs: [],

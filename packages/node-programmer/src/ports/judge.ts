@@ -4,7 +4,7 @@
  */
 import { EXTERNAL_IDS, REASONS } from "@ovs-traffic-control/api";
 import type { BridgeView, InterfaceView, OvsView, PortView } from "../ovs";
-import { attachmentOf } from "../pods";
+import { attachmentOf, nameOf } from "../pods";
 import type { Problem } from "../pods";
 import type { HostLink, KernelTunnel } from "./host";
 import type { PortSpec } from "./spec";
@@ -36,7 +36,7 @@ export function judge(spec: PortSpec, view: OvsView): Verdict {
     return { do: "keep", port, repair: !row || row.type !== spec.type || !hasOptions(row, spec) || !isIsolated(port) };
   }
   const pod = attachmentOf(port);
-  if (pod) return refuse(`${spec.name} is the port of Pod ${pod.podUid}.`, "Name another device.");
+  if (pod) return refuse(`${spec.name} is the port of Pod ${nameOf(pod.pod)}.`, "Name another device.");
   if (port.adoptable && spec.kind === "device") return { do: "adopt", port, prepared: isIsolated(port) };
   if (spec.kind === "device" || spec.kind === "ovsInternal")
     return refuse(
