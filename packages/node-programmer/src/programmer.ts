@@ -8,8 +8,7 @@ import { Appctl, OpenFlow } from "ovs-ofctl-wrapper";
 import { connect, waitForLock } from "./connection";
 import type { Connection } from "./connection";
 import type { ProgrammerOptions } from "./options";
-import { viewOf } from "./ovs";
-import type { OvsView } from "./ovs";
+import { viewsOf } from "./ovs";
 import { whyBadPlan } from "./plan-check";
 import { PodMacs, PodNamespaces } from "./pods";
 import { HostNetwork, Ports } from "./ports";
@@ -112,7 +111,7 @@ class Programmer {
     }
     const { db, replica, lock } = connected.value;
     const appctl = new Appctl({ runDir });
-    const view = (): OvsView => viewOf(replica);
+    const view = viewsOf(replica);
     const namespaces = new PodNamespaces(netnsDir);
     const ports = new Ports({ db, appctl, host: new HostNetwork(), view, guards: () => [lock.assert()] });
     const bridges = new Bridges({

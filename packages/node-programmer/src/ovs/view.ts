@@ -1,6 +1,6 @@
 /**
- * The node's Open vSwitch as one value: bridges with their ports and interfaces, joined from the replica's rows. Pure.
- * Each reconciliation makes one and decides on it.
+ * The node's Open vSwitch as one value: bridges with their ports and interfaces, joined from the replica's rows. Never
+ * changed once made. Each reconciliation decides on it.
  */
 import { EXTERNAL_IDS, FIELD_MANAGER } from "@ovs-traffic-control/api";
 import type { Replica } from "ovs-ofctl-wrapper";
@@ -79,7 +79,17 @@ export function ownerMark(): Readonly<Record<string, string>> {
   return OWNER_MARK;
 }
 
-export function viewOf(replica: OvsReplica): OvsView {
+/** The view as of now, joined anew only after a row has changed: a pass asks for it again and again. */
+export function viewsOf(replica: OvsReplica): () => OvsView {
+  let made = { version: replica.version, view: viewOf(replica) };
+  return () => {
+    const { version } = replica;
+    if (version !== made.version) made = { version, view: viewOf(replica) };
+    return made.view;
+  };
+}
+
+function viewOf(replica: OvsReplica): OvsView {
   const portRows = replica.rows("Port");
   const interfaceRows = replica.rows("Interface");
   const ports = new Map<string, PortView>();

@@ -29,8 +29,17 @@ export interface TunnelEnd {
 
 const PREFIX = { geneve: "tc-gnv-", vxlan: "tc-vxl-", gre: "tc-gre-", erspan: "tc-ers-" } as const;
 
+/** A plan's ports are asked for once per Pod and rule, and never change. */
+const specs = new WeakMap<PlanPort, PortSpec>();
+
 /** The spec of a plan's port. A plan comes validated: a port without exactly one kind is a bug. */
 export function portSpec(port: PlanPort): PortSpec {
+  const spec = specs.get(port) ?? specOf(port);
+  specs.set(port, spec);
+  return spec;
+}
+
+function specOf(port: PlanPort): PortSpec {
   if (port.ovsInternal) return local("ovsInternal", port.ovsInternal.name, "internal");
   if (port.device) return local("device", port.device.name, "");
   if (port.geneve) return udp("geneve", port.geneve);

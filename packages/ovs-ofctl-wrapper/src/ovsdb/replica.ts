@@ -39,6 +39,7 @@ type AnyRow = { uuid: string } & Record<string, Value>;
 
 export class Replica<S extends Selection> {
   private readonly tables = new Map<string, Map<string, AnyRow>>();
+  private changed = 0;
 
   /** Use Ovsdb.monitor. */
   constructor(
@@ -46,6 +47,11 @@ export class Replica<S extends Selection> {
     private readonly columns: Columns,
   ) {
     for (const table of Object.keys(selection)) this.tables.set(table, new Map());
+  }
+
+  /** Grows with each changed row: what was derived from the rows holds as long as this stays. */
+  get version(): number {
+    return this.changed;
   }
 
   /** Rows of a table by UUID. The map changes as the database does; a row object is replaced, never changed. */
@@ -116,6 +122,7 @@ export class Replica<S extends Selection> {
     if (before && after && JSON.stringify(plain(before)) === JSON.stringify(plain(after))) return;
     if (after) rows.set(id, after);
     else rows.delete(id);
+    this.changed++;
     changes.push({ table, uuid: id, before, after } as unknown as RowChange<S>);
   }
 
