@@ -73,23 +73,30 @@ function senders(pods: readonly PodPort[]): Flow[] {
 
 /** Two ports may hold one MAC in one VLAN (a Pod that is being replaced): whoever of them is meant, the packet is wanted. */
 function receivers(pods: readonly PodPort[]): Flow[] {
-  const wanted = new Map<string, { vlan: number | "any"; mac: string; copies: Set<number>; redirect?: number }>();
+  const wanted = new Map<string, Receiver>();
   for (const pod of [...pods].sort(byOfport)) {
     if (pod.ingress.length === 0 && pod.ingressRedirect === undefined) continue;
-    for (const vlan of pod.vlans === "any" ? (["any"] as const) : pod.vlans) {
+    for (const vlan of pod.vlans === "any" ? ANY_VLAN : pod.vlans) {
       for (const mac of pod.macs) {
         const key = `${vlan} ${mac}`;
-        const entry = wanted.get(key) ?? { vlan, mac, copies: new Set<number>() };
-        for (const bit of pod.ingress) entry.copies.add(bit);
-        if (pod.ingressRedirect !== undefined) entry.redirect ??= pod.ingressRedirect;
-        wanted.set(key, entry);
+        const other = wanted.get(key);
+        wanted.set(key, {
+          ...{ vlan, mac },
+          copies: other ? [...new Set([...other.copies, ...pod.ingress])] : pod.ingress,
+          redirect: other?.redirect ?? pod.ingressRedirect,
+        });
       }
     }
   }
-  return [...wanted.values()].map(({ vlan, mac, copies: bits, redirect }) =>
-    packet.isForPod(vlan, mac, { copies: bits, redirect }),
-  );
+  return [...wanted.values()].map((receiver) => packet.isForPod(receiver.vlan, receiver.mac, receiver));
 }
+
+interface Receiver extends packet.Wants {
+  vlan: number | "any";
+  mac: string;
+}
+
+const ANY_VLAN = ["any"] as const;
 
 function copies(taps: readonly Tap[]): Flow[] {
   const ranks = new Map<number, number>();

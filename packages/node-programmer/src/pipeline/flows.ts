@@ -19,19 +19,28 @@ export const RECEIVER = { shift: 16, mask: 0xffff0000 } as const;
 
 /** What a packet is wanted for because of one of its ends. */
 export interface Wants {
-  copies: Iterable<number>;
+  copies: readonly number[];
   redirect: number | undefined;
 }
 
 /** `set_field:0x5/0x5->reg0`: sets the bits of the rules, leaves the others. One action per register. */
 function want({ copies, redirect }: Wants, end: typeof SENDER | typeof RECEIVER): string {
-  const actions = wantCopies(copies);
+  const actions = [...copyActions(copies)];
   if (redirect !== undefined)
     actions.push(`set_field:${hex(redirect << end.shift)}/${hex(end.mask)}->${T.REDIRECT_REGISTER}`);
   return actions.join(",");
 }
 
-function wantCopies(bits: Iterable<number>): string[] {
+/** Pods with the same rules share one array of bits, which never changes. */
+const spelled = new WeakMap<readonly number[], readonly string[]>();
+
+function copyActions(bits: readonly number[]): readonly string[] {
+  const actions = spelled.get(bits) ?? wantCopies(bits);
+  spelled.set(bits, actions);
+  return actions;
+}
+
+function wantCopies(bits: readonly number[]): string[] {
   const words = new Map<number, number>();
   for (const bit of bits) {
     const word = Math.floor(bit / 32);

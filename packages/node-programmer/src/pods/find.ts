@@ -33,7 +33,33 @@ export interface FoundPod {
 export type NetnsAge = (path: string) => number | null;
 
 export function findPods(pods: readonly PlanPod[], view: OvsView, netnsAge: NetnsAge): FoundPod[] {
+  const { byPod, working } = attachmentsIn(view);
+  return pods.map((pod) => {
+    const all = keysOf(pod).flatMap((key) => byPod.get(key) ?? []);
+    return findPod(
+      pod,
+      all.filter((attachment) => !isFormer(pod, attachment, netnsAge)),
+      working,
+      netnsAge,
+    );
+  });
+}
+
+interface Attachments {
+  /** By what the CNI calls the Pod. */
+  byPod: ReadonlyMap<string, readonly Attachment[]>;
+  /** The ports of each that have a number. */
+  working: ReadonlyMap<Attachment, readonly AttachedPort[]>;
+}
+
+/** A view never changes, and is asked again with each plan. */
+const known = new WeakMap<OvsView, Attachments>();
+
+function attachmentsIn(view: OvsView): Attachments {
+  const before = known.get(view);
+  if (before) return before;
   const byPod = new Map<string, Attachment[]>();
+  const working = new Map<Attachment, AttachedPort[]>();
   for (const port of view.ports.values()) {
     const attachment = attachmentOf(port);
     if (!attachment) continue;
@@ -41,20 +67,19 @@ export function findPods(pods: readonly PlanPod[], view: OvsView, netnsAge: Netn
     const others = byPod.get(key);
     if (others) others.push(attachment);
     else byPod.set(key, [attachment]);
-  }
-  return pods.map((pod) => {
-    const all = keysOf(pod).flatMap((key) => byPod.get(key) ?? []);
-    return findPod(
-      pod,
-      all.filter((attachment) => !isFormer(pod, attachment, netnsAge)),
-      netnsAge,
+    working.set(
+      attachment,
+      port.interfaces.flatMap(({ ofport }) => (ofport === undefined ? [] : [{ ...attachment, ofport }])),
     );
-  });
+  }
+  const found = { byPod, working };
+  known.set(view, found);
+  return found;
 }
 
 /** What a CNI may call the Pod: a static Pod has another UID on the node than in the API, a virtual machine's Pod another name. */
 function keysOf({ uid, staticUID, namespace, name }: PlanPod): string[] {
-  const machine = /^virt-launcher-(.+)-[a-z0-9]{5}$/.exec(name)?.[1];
+  const machine = name.startsWith("virt-launcher-") ? /^virt-launcher-(.+)-[a-z0-9]{5}$/.exec(name)?.[1] : undefined;
   return [
     uid,
     ...(staticUID === undefined ? [] : [staticUID]),
@@ -84,19 +109,22 @@ function canonical(address: string): string {
   return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
-function findPod(pod: PlanPod, all: readonly Attachment[], netnsAge: NetnsAge): FoundPod {
-  const name = `${pod.namespace}/${pod.name}`;
+function findPod(
+  pod: PlanPod,
+  all: readonly Attachment[],
+  working: Attachments["working"],
+  netnsAge: NetnsAge,
+): FoundPod {
   const chosen = pod.interfaces ? all.filter(({ iface }) => pod.interfaces?.includes(iface)) : all;
   const current = currentSandbox(chosen, netnsAge);
-  const ports = current.flatMap((attachment) =>
-    attachment.port.interfaces.flatMap(({ ofport }) => (ofport === undefined ? [] : [{ ...attachment, ofport }])),
-  );
+  const ports = current.flatMap((attachment) => working.get(attachment) ?? []);
   const coming = current.filter(({ port }) => port.interfaces.every(({ ofport }) => ofport === undefined));
   if (ports.length > 0) return { pod, ports, coming, problem: null };
-  return { pod, ports, coming, problem: { reason: REASONS.noOVSPort, message: whyNone(name, pod, all, current) } };
+  return { pod, ports, coming, problem: { reason: REASONS.noOVSPort, message: whyNone(pod, all, current) } };
 }
 
-function whyNone(name: string, pod: PlanPod, all: readonly Attachment[], current: readonly Attachment[]): string {
+function whyNone(pod: PlanPod, all: readonly Attachment[], current: readonly Attachment[]): string {
+  const name = `${pod.namespace}/${pod.name}`;
   const [broken] = current;
   if (broken) {
     const error = broken.port.interfaces.find((row) => row.error !== undefined)?.error;
@@ -111,7 +139,8 @@ function whyNone(name: string, pod: PlanPod, all: readonly Attachment[], current
  * A restarted sandbox keeps the Pod's UID, and for some seconds the rows of both sandboxes carry it: for each interface
  * the one whose network namespace exists counts, and of several the youngest.
  */
-function currentSandbox(attachments: readonly Attachment[], netnsAge: NetnsAge): Attachment[] {
+function currentSandbox(attachments: readonly Attachment[], netnsAge: NetnsAge): readonly Attachment[] {
+  if (attachments.length < 2) return attachments;
   const byInterface = new Map<string, Attachment[]>();
   for (const attachment of attachments) {
     const same = byInterface.get(attachment.iface) ?? [];

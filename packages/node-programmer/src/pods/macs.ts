@@ -20,16 +20,20 @@ export class PodMacs {
     const unknown: AttachedPort[] = [];
     // Asked for already while Open vSwitch is still opening the port.
     for (const attachment of pods.flatMap(({ coming }) => coming)) void this.inside(attachment);
-    await Promise.all(
-      pods.flatMap(({ pod, ports }) =>
-        ports.map(async (attached) => {
-          const macs = attached.macs.length > 0 ? attached.macs : await this.inside(attached);
+    const asked: Promise<void>[] = [];
+    for (const { pod, ports } of pods)
+      for (const attached of ports) {
+        const take = (macs: readonly string[]): void => {
           const known = macs.length > 0 ? macs : (pod.macs ?? []);
-          found.set(attached.port.uuid, [...new Set(known.map((mac) => mac.toLowerCase()))]);
+          found.set(attached.port.uuid, distinct(known));
           if (known.length === 0) unknown.push(attached);
-        }),
-      ),
-    );
+        };
+        // A thousand Pods whose answers are there already need no promise each.
+        const macs = attached.macs.length > 0 ? attached.macs : this.inside(attached);
+        if (macs instanceof Promise) asked.push(macs.then(take));
+        else take(macs);
+      }
+    await Promise.all(asked);
     await this.learned(unknown, (attached, macs) => found.set(attached.port.uuid, macs));
     return found;
   }
@@ -44,9 +48,9 @@ export class PodMacs {
     });
   }
 
-  private async inside(attached: Attachment): Promise<string[]> {
-    const mac = await this.namespaces.mac(attached);
-    return mac === null ? [] : [mac];
+  private inside(attached: Attachment): string[] | Promise<string[]> {
+    const mac = this.namespaces.mac(attached);
+    return mac instanceof Promise ? mac.then(listed) : listed(mac);
   }
 
   private async learned(
@@ -63,4 +67,13 @@ export class PodMacs {
       }),
     );
   }
+}
+
+function listed(mac: string | null): string[] {
+  return mac === null ? [] : [mac];
+}
+
+function distinct(macs: readonly string[]): readonly string[] {
+  const lower = macs.map((mac) => mac.toLowerCase());
+  return lower.length < 2 ? lower : [...new Set(lower)];
 }

@@ -11,7 +11,8 @@ import type { Attachment } from "./dialect";
 const PARALLEL = 8;
 
 export class PodNamespaces {
-  private readonly macs = new Map<string, Promise<string | null>>();
+  /** What is known, and what has been asked for. */
+  private readonly macs = new Map<string, string | Promise<string | null>>();
   private readonly waiting: (() => void)[] = [];
   private running = 0;
 
@@ -28,13 +29,16 @@ export class PodNamespaces {
   };
 
   /** MAC address of the Pod's end of the port, lower case; null if it cannot be read. */
-  mac({ port, iface, netns }: Attachment): Promise<string | null> {
-    if (netns === null || iface === "") return Promise.resolve(null);
+  mac({ port, iface, netns }: Attachment): string | null | Promise<string | null> {
+    if (netns === null || iface === "") return null;
     const known = this.macs.get(port.uuid);
-    if (known) return known;
+    if (known !== undefined) return known;
     const asked = this.ask(this.here(netns), iface).then((mac) => {
-      // Not an answer to keep: the interface may not have been there yet.
+      // Forgotten, or asked again, meanwhile.
+      if (this.macs.get(port.uuid) !== asked) return mac;
+      // None is no answer to keep: the interface may not have been there yet.
       if (mac === null) this.macs.delete(port.uuid);
+      else this.macs.set(port.uuid, mac);
       return mac;
     });
     this.macs.set(port.uuid, asked);

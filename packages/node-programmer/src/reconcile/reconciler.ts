@@ -74,7 +74,8 @@ export class Reconciler {
     const { bridges, namespaces } = this.world;
     const changesBefore = this.world.ports.changes;
     bridges.forgetGone();
-    const pods = findPods(plan.pods, this.world.view(), namespaces.age);
+    const before = this.world.view();
+    const pods = findPods(plan.pods, before, namespaces.age);
     const reading = this.world.macs.read(pods);
     const met = await bridges.meet(this.concerned(plan, pods));
     const specs = plan.rules.map(portsOf);
@@ -103,7 +104,7 @@ export class Reconciler {
       plan,
       view,
       // Ports were made meanwhile, and Pods may have come or gone.
-      pods: findPods(plan.pods, view, namespaces.age),
+      pods: view === before ? pods : findPods(plan.pods, view, namespaces.age),
       kinds: bridges.kinds(),
       ports,
       impossible,

@@ -31,6 +31,7 @@ export function inspectedTargets(plan: PlanSpec): Set<string> {
 
 /** Why packets of the bridge could leave, but not come back to it. */
 export function whyNoWayBack(ports: Ports, bridge: string, rule: PlanRule): Problem | null {
+  if (rule.returnPort === undefined) return null;
   const [target, back] = endsOf(ports, rule);
   if (!target || !back || back.bridge === target.bridge || back.bridge === bridge) return null;
   return {

@@ -87,7 +87,14 @@ export function resolve(facts: Facts): Resolution {
       complete &&= problem === null;
     }
     if (complete) realizedPods++;
-    for (const port of found.ports) draft(facts, drafts, problems, found.pod, port);
+    for (const attached of found.ports) {
+      const { bridge } = attached.port;
+      if (facts.kinds.get(bridge)?.kind !== "Switched") continue;
+      const here = drafts.get(bridge) ?? emptyDraft();
+      const acts = here.classes.get(found.pod.class) ?? whatActs(facts, here, problems, found.pod, bridge);
+      here.classes.set(found.pod.class, acts);
+      if (addPort(facts, here, acts, attached)) drafts.set(bridge, here);
+    }
   }
   return { inputs: inputs(facts, drafts), rules, realizedPods };
 }
@@ -140,18 +147,25 @@ interface Draft {
   redirects: Map<string, Redirect>;
   pods: PodPort[];
   homes: Home[];
+  /** By the class of a Pod: equal for all Pods of the class on the bridge. */
+  classes: Map<number, Acts>;
 }
 
-function draft(
+/** What is in force for the Pods of one class on one bridge; empty arrays if nothing is. */
+type Acts = Pick<PodPort, "egress" | "ingress" | "egressRedirect" | "ingressRedirect">;
+
+function emptyDraft(): Draft {
+  return { taps: new Map(), redirects: new Map(), pods: [], homes: [], classes: new Map() };
+}
+
+/** Notes the rules of the Pod's class that are in force on the bridge. */
+function whatActs(
   facts: Facts,
-  drafts: Map<string, Draft>,
+  here: Draft,
   problems: readonly (Problem | null)[],
   pod: PlanPod,
-  attached: AttachedPort,
-): void {
-  const { bridge } = attached.port;
-  if (facts.kinds.get(bridge)?.kind !== "Switched") return;
-  const here: Draft = drafts.get(bridge) ?? { taps: new Map(), redirects: new Map(), pods: [], homes: [] };
+  bridge: string,
+): Acts {
   const egress: number[] = [];
   const ingress: number[] = [];
   const acting = redirectsOf(facts.plan, pod);
@@ -175,13 +189,17 @@ function draft(
     if (rule.direction !== "Ingress") egress.push(bit);
     if (rule.direction !== "Egress") ingress.push(bit);
   }
-  const isRedirected = egressRedirect !== undefined || ingressRedirect !== undefined;
-  if (egress.length + ingress.length === 0 && !isRedirected) return;
-  const { ofport, port } = attached;
+  return { egress, ingress, egressRedirect, ingressRedirect };
+}
+
+/** False if nothing acts on the port. */
+function addPort(facts: Facts, here: Draft, acts: Acts, { ofport, port }: AttachedPort): boolean {
+  const isRedirected = acts.egressRedirect !== undefined || acts.ingressRedirect !== undefined;
+  if (acts.egress.length + acts.ingress.length === 0 && !isRedirected) return false;
   const macs = macsOf(facts, port.uuid);
-  here.pods.push({ ofport, egress, ingress, macs, vlans: vlansOf(port), egressRedirect, ingressRedirect });
+  here.pods.push({ ofport, ...acts, macs, vlans: vlansOf(port) });
   if (isRedirected) here.homes.push(homeOf(port, ofport, macs));
-  drafts.set(bridge, here);
+  return true;
 }
 
 /** OpenFlow port through which the rule's copies leave this bridge: the target, or the patch port towards it. */
