@@ -5,6 +5,7 @@ import path from "node:path";
 import { binaries } from "../toolchain";
 import { importImages } from "./containerd";
 import { inside } from "./namespaces";
+import { NETWORKS, type NetworkName } from "./network";
 import { insideNode } from "./node";
 import { DEFAULT_NAME, nodeName, Places } from "./places";
 import { runningPid } from "./programs";
@@ -29,6 +30,8 @@ export class Cluster {
     private readonly places: Places,
     /** "node-1" and so on. */
     readonly nodes: string[],
+    /** What the Pods hang on. */
+    readonly network: NetworkName,
     private readonly binaryDirectory: string,
   ) {}
 
@@ -39,7 +42,7 @@ export class Cluster {
     if (state?.boot !== bootId() || runningPid(places, "kube-apiserver") === undefined)
       throw new Error(`There is no running cluster "${name}". Start it: npm run cluster -- up --name ${name}`);
     const nodes = Array.from({ length: state.nodes }, (_, index) => nodeName(index + 1));
-    return new Cluster(places, nodes, path.dirname((await binaries()).kubectl));
+    return new Cluster(places, nodes, state.network, path.dirname((await binaries()).kubectl));
   }
 
   get name(): string {
@@ -107,7 +110,8 @@ export class Cluster {
 
   private environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     const PATH = `${this.binaryDirectory}:${process.env["PATH"] ?? ""}`;
-    return { ...process.env, KUBECONFIG: this.kubeconfig, CONTAINERD_NAMESPACE: "k8s.io", PATH, ...extra };
+    const own = { KUBECONFIG: this.kubeconfig, CONTAINERD_NAMESPACE: "k8s.io", ...NETWORKS[this.network].environment };
+    return { ...process.env, ...own, PATH, ...extra };
   }
 }
 

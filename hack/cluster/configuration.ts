@@ -1,6 +1,7 @@
 /** The files that a node's programs read. Pure; node.ts writes them. */
 import path from "node:path";
 import { PAUSE_IMAGE } from "./images";
+import type { PodNetwork } from "./network";
 import { podGateway, podSubnet, type Places } from "./places";
 
 /** containerd's, in the version of its format that 1.6, 1.7 and 2 understand. */
@@ -30,9 +31,10 @@ conf_dir = "/etc/cni/net.d"
 `;
 }
 
-export function cniConfiguration(index: number): string {
-  const ipam = { type: "host-local", subnet: podSubnet(index), gateway: podGateway(index) };
-  const plugins = [{ type: "ovs-bridge", bridge: "br-int", mtu: 1400, ipam }];
+export function cniConfiguration(index: number, network: PodNetwork): string {
+  const { firstAddress, ...ports } = network.plugin(index);
+  const ipam = { type: "host-local", subnet: podSubnet(index), rangeStart: firstAddress, gateway: podGateway(index) };
+  const plugins = [{ type: "ovs-bridge", bridge: "br-int", mtu: 1400, ...ports, ipam }];
   return JSON.stringify({ cniVersion: "1.0.0", name: "ovs", plugins }, undefined, 2);
 }
 

@@ -7,18 +7,19 @@ import { systemOf } from "./cgroups";
 import { cniConfiguration, containerdConfiguration } from "./configuration";
 import { layersOf, OpaqueFolder, unpacked, type Layer } from "./layers";
 import { inside, run } from "./namespaces";
+import type { PodNetwork } from "./network";
 import { answers, insideNode, nodeProgram } from "./node";
 import { nodeIndex, type Places } from "./places";
 import { ensure, explained, until } from "./programs";
 
 const SOCKET = "/run/containerd/containerd.sock";
 
-export async function startContainerd(places: Places, node: string): Promise<void> {
+export async function startContainerd(places: Places, node: string, network: PodNetwork): Promise<void> {
   const directory = places.node(node);
   const file = path.join(directory, "containerd.toml");
   const configuration = containerdConfiguration(path.join(places.state, "cni-plugins"));
   await writeFile(file, configuration);
-  await writeFile(path.join(directory, "cni-conf", "10-ovs.conflist"), cniConfiguration(nodeIndex(node)));
+  await writeFile(path.join(directory, "cni-conf", "10-ovs.conflist"), cniConfiguration(nodeIndex(node), network));
   const name = nodeProgram(node, "containerd");
   const argv = ["containerd", "--config", file];
   await ensure(places, { ...insideNode(places, node), name, group: systemOf(node), configuration, argv });

@@ -1,5 +1,5 @@
 /** The command line of the embedded cluster: `npm run cluster -- COMMAND`, see --help. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { execa } from "execa";
 import { spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Cluster, DEFAULT_NAME, down, up } from "./index";
 import { removeEverything } from "./down";
+import { NETWORK_NAMES, type NetworkName } from "./network";
 import { Places } from "./places";
 import { readState } from "./state";
 import { printStatus } from "./status";
@@ -22,17 +23,27 @@ const program = new Command("npm run cluster --")
   .enablePositionalOptions()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
+interface UpCommandOptions {
+  name: string;
+  nodes?: number;
+  network?: NetworkName;
+  image?: string[];
+}
+
 const named = (command: Command): Command => command.option("--name <name>", "name of the cluster", DEFAULT_NAME);
 
 named(program.command("up"))
   .description("bring the cluster up, or mend what is missing of it")
   .option("--nodes <count>", "number of nodes (default: as many as it has, else 3)", count)
+  .addOption(
+    new Option("--network <network>", "what the Pods hang on (default: what it has, else ovs)").choices(NETWORK_NAMES),
+  )
   .option("--image <archive...>", "image archives to load into the nodes")
-  .action(async ({ name, nodes, image }: { name: string; nodes?: number; image?: string[] }) => {
+  .action(async ({ name, image, ...options }: UpCommandOptions) => {
     const isNew = (await readState(new Places(name))) === undefined;
     onInterrupt(isNew ? name : undefined);
     const started = Date.now();
-    const cluster = await up({ name, nodes, images: image });
+    const cluster = await up({ name, ...options, images: image });
     const seconds = ((Date.now() - started) / 1000).toFixed(1);
     console.log(`Cluster ${name} with ${cluster.nodes.join(", ")} is up (${seconds} s).`);
     console.log(`Try: npm run cluster -- host --name ${name} kubectl get nodes`);

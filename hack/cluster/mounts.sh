@@ -20,7 +20,7 @@ done
 # Sockets, network namespaces and locks of its own. Shared: containers see what is mounted here later.
 mount --make-rshared /
 mount -t tmpfs -o mode=755 run /run
-mkdir -p /run/openvswitch /run/netns /run/containerd /run/lock
+mkdir -p /run/openvswitch /run/ovn /run/netns /run/containerd /run/lock
 mount --make-rshared /run
 
 mkdir -p /var/lib/kubelet /var/lib/containerd /var/lib/cni /etc/cni/net.d

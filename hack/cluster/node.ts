@@ -13,10 +13,11 @@ import { nodeAddress, nodeIndex, podSubnet, uplink, type Places } from "./places
 import { ensure, killAll, runningPid, until } from "./programs";
 
 const PROGRAMS = ["mounts", "ovsdb-server", "ovs-vswitchd", "containerd", "kubelet", "kube-proxy"] as const;
-type NodeProgram = (typeof PROGRAMS)[number];
+type NodeProgram = (typeof PROGRAMS)[number] | "ovn-controller";
 
 /** The name of a node's program among the cluster's. */
 export const nodeProgram = (node: string, program: NodeProgram): string => `${node}-${program}`;
+/** Those of every network; a network can have its own beside them. */
 export const nodePrograms = (node: string): string[] => PROGRAMS.map((program) => nodeProgram(node, program));
 
 /** Process id of the one that holds the node's mount namespace. */

@@ -1,16 +1,19 @@
-/** A node's Open vSwitch, in userspace: br-phy with eth0 and the node's own address, br-int with the Pods. */
+/**
+ * A node's Open vSwitch, in userspace, with the bridge br-phy that has eth0 and the node's own address. The Pods' bridge,
+ * br-int, comes from the cluster's network.
+ */
 import { execa } from "execa";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { systemOf } from "./cgroups";
 import { script } from "./namespaces";
 import { answers, insideNode, nodeProgram } from "./node";
-import { hardwareAddress, MACHINE_ADDRESS, nodeAddress, nodeIndex, podGateway, podSubnet, type Places } from "./places";
+import { hardwareAddress, MACHINE_ADDRESS, nodeAddress, nodeIndex, type Places } from "./places";
 import { ensure, explained, until } from "./programs";
 
 const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
 /** To standard error, which is the program's log. */
-const LOGGING = ["-vsyslog:off", "-vfile:off", "-vconsole:info"];
+export const LOGGING = ["-vsyslog:off", "-vfile:off", "-vconsole:info"];
 
 export async function startOpenvSwitch(places: Places, node: string): Promise<void> {
   await startDatabase(places, node);
@@ -19,24 +22,20 @@ export async function startOpenvSwitch(places: Places, node: string): Promise<vo
   const name = nodeProgram(node, "ovs-vswitchd");
   const started = await ensure(places, { ...inNode, name, group, argv: ["ovs-vswitchd", "--pidfile", ...LOGGING] });
   const index = nodeIndex(node);
-  const bridges = script(
-    `Making the bridges of ${node}`,
+  const bridge = script(
+    `Making the underlay's bridge of ${node}`,
     inNode,
     // ovs-vsctl waits for a new ovs-vswitchd only if there is something new in the database.
     // Fixed addresses: the bridges' own choice changes with their ports, and neighbours remember the old one.
     `ovs-vsctl -t 30 \
        ${started ? `-- set Open_vSwitch . external_ids:started=${Date.now()}` : ""} \
        -- --may-exist add-br br-phy -- set Bridge br-phy datapath_type=netdev other-config:hwaddr=${hardwareAddress(nodeAddress(index))} \
-       -- --may-exist add-port br-phy eth0 \
-       -- --may-exist add-br br-int -- set Bridge br-int datapath_type=netdev other-config:hwaddr=${hardwareAddress(podGateway(index))} \
-       -- set Interface br-int mtu_request=1400
+       -- --may-exist add-port br-phy eth0
      ip address replace ${nodeAddress(index)}/24 dev br-phy
      ip link set br-phy up
-     ip address replace ${podGateway(index)}/24 dev br-int
-     ip link set br-int up
      ip route replace default via ${MACHINE_ADDRESS}`,
   );
-  await explained(places, name, bridges);
+  await explained(places, name, bridge);
 }
 
 async function startDatabase(places: Places, node: string): Promise<void> {
@@ -51,11 +50,4 @@ async function startDatabase(places: Places, node: string): Promise<void> {
   const identity = `external_ids:system-id=${node} external_ids:hostname=${node}`;
   const init = `ovs-vsctl -t 10 --no-wait -- init -- set Open_vSwitch . ${identity}`;
   await explained(places, name, script(`Naming the Open vSwitch of ${node}`, inNode, init));
-}
-
-/** Routes to the other nodes' Pods. */
-export async function routeToNodes(places: Places, node: string, nodes: string[]): Promise<void> {
-  const others = nodes.filter((other) => other !== node).map(nodeIndex);
-  const routes = others.map((index) => `ip route replace ${podSubnet(index)} via ${nodeAddress(index)}`);
-  await script(`Routing from ${node}`, { network: places.nodeNamespace(node) }, routes.join("\n"));
 }

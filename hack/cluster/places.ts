@@ -27,7 +27,9 @@ export const nodeName = (index: number): string => `node-${index}`;
 export const nodeIndex = (node: string): number => Number(node.slice("node-".length));
 export const nodeAddress = (index: number): string => `172.31.0.${10 + index}`;
 export const podSubnet = (index: number): string => `10.244.${index}.0/24`;
-export const podGateway = (index: number): string => `10.244.${index}.1`;
+/** One of the addresses of a node's Pods, by its last byte. */
+export const podAddress = (index: number, last: number): string => `10.244.${index}.${last}`;
+export const podGateway = (index: number): string => podAddress(index, 1);
 /** Made from the IPv4 address, as for the Pods (cni/ovs-bridge): nobody has another one's. */
 export const hardwareAddress = (address: string): string =>
   ["0a", "58", ...address.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"))].join(":");

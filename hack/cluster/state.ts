@@ -2,12 +2,14 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type { NetworkName } from "./network";
 import { clustersDirectory, type Places } from "./places";
 
 export interface State {
   /** The boot that the cluster was made in: it does not survive a reboot. */
   boot: string;
   nodes: number;
+  network: NetworkName;
 }
 
 export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -1,5 +1,6 @@
 /** Prints what of a cluster runs. Called by main.ts. */
 import { namespaceExists } from "./namespaces";
+import { NETWORKS } from "./network";
 import { nodePrograms } from "./node";
 import { nodeName, Places } from "./places";
 import { runningPid } from "./programs";
@@ -24,12 +25,14 @@ export async function printStatus(name: string): Promise<boolean> {
     const pid = runningPid(places, program);
     return pid === undefined ? undefined : `process ${pid}, log ${places.log(program)}`;
   };
+  print("network", state.network);
   print("machine namespace", namespace(places.machineNamespace));
-  for (const program of ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"])
-    print(program, process(program));
+  const network = NETWORKS[state.network];
+  const controlPlane = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+  for (const program of [...controlPlane, ...network.machinePrograms]) print(program, process(program));
   for (const node of Array.from({ length: state.nodes }, (_, index) => nodeName(index + 1))) {
     print(`${node} namespace`, namespace(places.nodeNamespace(node)));
-    for (const program of nodePrograms(node)) print(program, process(program));
+    for (const program of [...nodePrograms(node), ...network.nodePrograms(node)]) print(program, process(program));
   }
   console.log(`KUBECONFIG              ${places.kubeconfig} (inside the machine namespace)`);
   if (dead.length > 0) console.log(`Mend it: npm run cluster -- up --name ${name}`);

@@ -1,6 +1,6 @@
 /** The steps of `up`. Each looks at what is there, and makes only what is missing. */
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readFile, rename } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { cniPluginDirectory, type Binaries, type Progress } from "../toolchain";
 import { Api } from "./api";
@@ -10,15 +10,16 @@ import { importBaseImages, importImages, startContainerd } from "./containerd";
 import { apiServerReady, makeMachine, startApiServer, startControllers, startEtcd } from "./control-plane";
 import { removeEverything } from "./down";
 import { servicesWork, startKubelet, startKubeProxy } from "./kubelet";
+import type { NetworkName, PodNetwork } from "./network";
 import { makeNode, nodeProgram } from "./node";
 import { createNodes, defaultAccountExists, lastHeartbeat, nodeReady } from "./objects";
-import { routeToNodes, startOpenvSwitch } from "./open-vswitch";
+import { startOpenvSwitch } from "./open-vswitch";
 import { nodeName, type Places } from "./places";
 import { until } from "./programs";
 import { bootId, readState, writeState } from "./state";
 
 const DEFAULT_NODES = 3;
-const OVS_BRIDGE_PLUGIN = path.join(import.meta.dirname, "cni", "ovs-bridge");
+const OWN_PLUGIN = path.join(import.meta.dirname, "cni");
 
 /** What a step finds out for the ones after it. */
 export interface Found {
@@ -27,10 +28,15 @@ export interface Found {
   baseImages: string;
   images: string[];
   nodes: string[];
+  network: PodNetwork;
 }
 
 /** The names of the cluster's nodes; what an earlier boot or a broken-off `up` has left is gone. */
-export async function makeState(places: Places, count: number | undefined, say: Progress): Promise<string[]> {
+export async function makeState(
+  places: Places,
+  { count, network }: { count: number | undefined; network: NetworkName },
+  say: Progress,
+): Promise<string[]> {
   const old = await readState(places);
   const usable = old?.boot === bootId();
   if (!usable) {
@@ -40,7 +46,7 @@ export async function makeState(places: Places, count: number | undefined, say: 
   const nodes = Math.max(count ?? (usable ? 0 : DEFAULT_NODES), usable ? old.nodes : 0);
   const names = Array.from({ length: nodes }, (_, index) => nodeName(index + 1));
   await mkdir(places.state, { recursive: true, mode: 0o700 });
-  await writeState(places, { boot: bootId(), nodes });
+  await writeState(places, { boot: bootId(), nodes, network });
   await makeCgroups(places.cgroup, names);
   await makeMachine(places);
   await copyPlugins(places);
@@ -62,15 +68,15 @@ export async function startControlPlane(places: Places, { binaries, nodes }: Fou
 export async function prepareNode(places: Places, node: string, found: Found): Promise<void> {
   await makeNode(places, node);
   const runtime = async (): Promise<void> => {
-    await startContainerd(places, node);
+    await startContainerd(places, node, found.network);
     await importBaseImages(places, node, found.baseImages);
     for (const archive of found.images) await importImages(places, [node], path.resolve(archive));
   };
-  const network = async (): Promise<void> => {
+  const switches = async (): Promise<void> => {
     await startOpenvSwitch(places, node);
-    await routeToNodes(places, node, found.nodes);
+    await found.network.connectNode(places, node, found.nodes);
   };
-  await Promise.all([runtime(), network()]);
+  await Promise.all([runtime(), switches()]);
 }
 
 export async function joinNodes(places: Places, { binaries, nodes }: Found): Promise<void> {
@@ -99,8 +105,9 @@ export async function joinNodes(places: Places, { binaries, nodes }: Found): Pro
 async function copyPlugins(places: Places): Promise<void> {
   const directory = path.join(places.state, "cni-plugins");
   await mkdir(directory, { recursive: true });
-  const installed = cniPluginDirectory();
-  for (const from of [`${installed}/host-local`, `${installed}/loopback`, OVS_BRIDGE_PLUGIN]) {
+  const installed = ["host-local", "loopback"].map((name) => path.join(cniPluginDirectory(), name));
+  const own = (await readdir(OWN_PLUGIN)).map((name) => path.join(OWN_PLUGIN, name));
+  for (const from of [...installed, ...own]) {
     const to = path.join(directory, path.basename(from));
     if (existsSync(to) && (await readFile(from)).equals(await readFile(to))) continue;
     await copyFile(from, `${to}.new`);

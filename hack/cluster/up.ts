@@ -9,13 +9,17 @@ import {
 } from "../toolchain";
 import { Cluster } from "./cluster";
 import { baseImages } from "./images";
+import { NETWORKS, type NetworkName } from "./network";
 import { MOST_NODES, Places } from "./places";
+import { bootId, readState } from "./state";
 import { joinNodes, makeState, prepareNode, startControlPlane, type Found } from "./steps";
 
 export interface UpOptions {
   name: string;
   /** How many nodes: as many as it has or 3, if left out. A running cluster keeps what it has beyond that. */
   nodes?: number;
+  /** What the Pods hang on: what the cluster has or "ovs", if left out. */
+  network?: NetworkName;
   /** Image archives to load into the nodes. */
   images?: string[];
   /** Told what is done, instead of a task list on the terminal. */
@@ -32,7 +36,7 @@ export async function up(options: UpOptions): Promise<Cluster> {
   await withLock(places.lock, { onWait }, async () => {
     const plain = { registerSignalListeners: false } as const;
     const failures: unknown[] = [];
-    const steps = tasks(places, options, failures);
+    const steps = tasks(places, await networkOf(places, options.network), options, failures);
     try {
       if (report) await new Listr<Found, "silent">(steps, { ...plain, renderer: "silent" }).run();
       else await new Listr<Found>(steps, plain).run();
@@ -43,8 +47,18 @@ export async function up(options: UpOptions): Promise<Cluster> {
   return Cluster.open(options.name);
 }
 
+/** A cluster keeps the network that it was made with. */
+async function networkOf(places: Places, wanted: NetworkName | undefined): Promise<NetworkName> {
+  const old = await readState(places);
+  if (old?.boot !== bootId()) return wanted ?? "ovs";
+  if (wanted === undefined || wanted === old.network) return old.network;
+  throw new Error(
+    `Cluster ${places.name} has the network ${old.network}, not ${wanted}. Take it down first: npm run cluster -- down --name ${places.name}`,
+  );
+}
+
 /** Steps for listr2. A failure is kept for the end: listr2 would print it with every task around the one that failed. */
-function tasks(places: Places, options: UpOptions, failures: unknown[]): ListrTask<Found>[] {
+function tasks(places: Places, network: NetworkName, options: UpOptions, failures: unknown[]): ListrTask<Found>[] {
   const step = (title: string, work: (found: Found, say: Progress) => Promise<void>): ListrTask<Found> => ({
     title,
     task: async (found, task) => {
@@ -62,7 +76,7 @@ function tasks(places: Places, options: UpOptions, failures: unknown[]): ListrTa
   });
   return [
     step("Prerequisites", async (_found, say) => {
-      const { installable, problems } = await checkPrerequisites(["cluster"]);
+      const { installable, problems } = await checkPrerequisites(["cluster", ...NETWORKS[network].purposes]);
       if (problems.length > 0) throw new Error(problems.join("\n"));
       await installPrerequisites(installable, say);
     }),
@@ -71,8 +85,10 @@ function tasks(places: Places, options: UpOptions, failures: unknown[]): ListrTa
       found.baseImages = await baseImages(say);
       found.images = options.images ?? [];
     }),
-    step("State", async (found, say) => {
-      found.nodes = await makeState(places, options.nodes, say);
+    step("State and the network's central part", async (found, say) => {
+      found.network = NETWORKS[network];
+      found.nodes = await makeState(places, { count: options.nodes, network }, say);
+      await found.network.startCentral(places);
     }),
     {
       title: "Control plane and nodes",

@@ -11,7 +11,7 @@ import type { Progress } from "./cache";
 import { goProblem } from "./go";
 
 /** What somebody is about to do. */
-export type Purpose = "cluster" | "image" | "capture" | "kernel" | "metrics" | "gitops";
+export type Purpose = "cluster" | "ovn" | "image" | "capture" | "kernel" | "metrics" | "gitops";
 
 interface Requirement {
   /** A command on PATH, or absolute paths of which one has to exist. */
@@ -46,6 +46,9 @@ const REQUIREMENTS: Requirement[] = [
   requirement("cluster", "iptables-restore", "iptables"),
   requirement("cluster", "openssl", "openssl"),
   requirement("cluster", ["/bin/busybox"], "busybox-static"),
+  requirement("ovn", "ovn-nbctl", "ovn-common"),
+  requirement("ovn", "ovn-northd", "ovn-central"),
+  requirement("ovn", "ovn-controller", "ovn-host"),
   requirement("image", "buildah", "buildah"),
   requirement("image", "mmdebstrap", "mmdebstrap"),
   requirement("kernel", "qemu-system-x86_64", "qemu-system-x86"),
