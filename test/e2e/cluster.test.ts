@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { Cluster, down, TEST_IMAGE, up } from "../../hack/cluster";
+import { Cluster, down, type NetworkName, TEST_IMAGE, up } from "../../hack/cluster";
 import { eventually } from "../support/e2e/eventually";
+import { stage } from "../support/e2e/hooks";
 
 /** No word that the command line of anything else on the machine contains. */
 const NAME = "gate-twin";
 const SECONDS = 1000;
 
-const bringUp = (): Promise<Cluster> => up({ name: NAME, nodes: 1, report: () => undefined });
+const bringUp = (): Promise<Cluster> =>
+  up({ name: NAME, nodes: 1, network: stage().cluster.network, report: () => undefined });
 
 const pod = (name: string, command: string[]): object => ({
   apiVersion: "v1",
@@ -24,6 +26,24 @@ const service = {
   metadata: { name: "web" },
   spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
 };
+
+/** By which row a Pod's port is known, and everything that is written there. */
+const MARKS: Record<NetworkName, { table: string; key: string; marks: RegExp }> = {
+  ovs: {
+    table: "Port",
+    key: "contPodUid",
+    marks: /^contIface=eth0 contNetns=\/var\/run\/netns\/cni-\S+ contPodUid=\S+ owner=ovs-cni.network.kubevirt.io$/,
+  },
+  ovn: {
+    table: "Interface",
+    key: "iface-id-ver",
+    marks:
+      /^attached_mac=0a:58:0a:f4:01:(\w\w) iface-id=default_web iface-id-ver=\S+ ip_addresses=10\.244\.1\.\d+\/24 ovn-installed=true ovn-installed-ts=\d+ sandbox=[0-9a-f]{64}$/,
+  },
+};
+/** What runs on a node, or on the machine, and is killed below. */
+const NODE_PROGRAMS = ["ovs-vswitchd", "ovsdb-server", "kubelet", "containerd", "kube-proxy"];
+const OVN_PROGRAMS = { machine: ["ovsdb-server", "ovn-northd"], node: ["ovn-controller"] };
 
 /** Ids of the processes with this name in a network namespace. */
 function processes(namespace: string, name: string): number[] {
@@ -124,14 +144,12 @@ describe("a second cluster", function () {
     assert.equal(await cluster.kubectl(["logs", "web"]), "");
   });
 
-  it("marks Pods' ports as ovs-cni does", async () => {
+  it("marks Pods' ports as ovs-cni or OVN-Kubernetes does", async () => {
     const uid = await cluster.kubectl(["get", "pod", "web", "--output", "jsonpath={.metadata.uid}"]);
-    const find = ["--columns=external_ids", "find", "Port", `external_ids:contPodUid=${uid}`];
+    const { table, key, marks } = MARKS[cluster.network];
+    const find = ["--columns=external_ids", "find", table, `external_ids:${key}=${uid}`];
     const { stdout } = await cluster.exec("node-1", "ovs-vsctl", ["--bare", ...find]);
-    assert.match(
-      stdout.trim(),
-      /^contIface=eth0 contNetns=\/var\/run\/netns\/cni-\S+ contPodUid=\S+ owner=ovs-cni.network.kubevirt.io$/,
-    );
+    assert.match(stdout.trim(), marks);
   });
 
   it("is brought up again without anything being touched", async () => {
@@ -145,8 +163,9 @@ describe("a second cluster", function () {
     const node = cluster.nodeNamespace("node-1");
     const restarts = (): Promise<string> =>
       cluster.kubectl(["get", "pods", "--output", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"]);
-    kill(cluster.machineNamespace, "kube-apiserver");
-    for (const name of ["ovs-vswitchd", "ovsdb-server", "kubelet", "containerd", "kube-proxy"]) kill(node, name);
+    const { machine, node: own } = cluster.network === "ovn" ? OVN_PROGRAMS : { machine: [], node: [] };
+    for (const name of ["kube-apiserver", ...machine]) kill(cluster.machineNamespace, name);
+    for (const name of [...NODE_PROGRAMS, ...own]) kill(node, name);
     await bringUp();
     assert.match(await askWeb(), /^root:/);
     assert.equal(await restarts(), "0 0");

@@ -104,18 +104,23 @@ function isReady(pod: PodObject | undefined): boolean {
 
 /** UIDs of the Pods that have a port on a node's Open vSwitch, one for each port. */
 export async function podsWithPorts(cluster: Cluster, node: string): Promise<string[]> {
+  const list = (table: string): string[] => ["--", "--columns=external_ids", "list", table];
   const { stdout } = await cluster.exec(node, "ovs-vsctl", [
-    ...["-t", "10", "--format=json", "--columns=external_ids", "list", "Port"],
+    ...["-t", "10", "--format=json", ...list("Port"), ...list("Interface")],
   ]);
-  return [...stdout.matchAll(/"contPodUid","([^"]+)"/g)].map(([, uid]) => uid!);
+  return [...stdout.matchAll(POD_UID)].map(([, uid]) => uid!);
 }
 
-/** The CNI plugin notes it in the external_ids of the Pod's port. */
+/** What ovs-cni writes on the Port, and OVN-Kubernetes on the Interface. */
+const POD_UID = /"(?:contPodUid|iface-id-ver)","([^"]+)"/g;
+
+/** Behind the Pod's port: the kernel says where the other end of a veth is. */
 async function networkNamespace(cluster: Cluster, node: string, uid: string): Promise<string> {
-  const { stdout, stderr } = await cluster.exec(node, "ovs-vsctl", [
-    ...["-t", "10", "--format=json", "--columns=external_ids", "find", "Port", `external_ids:contPodUid="${uid}"`],
-  ]);
-  const found = /"contNetns","([^"]+)"/.exec(stdout)?.[1];
+  const find = "ovs-vsctl -t 10 --bare --columns=name find";
+  const script = `for port in $(${find} Port external_ids:contPodUid="$1"; ${find} Interface external_ids:iface-id-ver="$1")
+    do ip -oneline link show dev "$port"; done`;
+  const { stdout, stderr } = await cluster.exec(node, "sh", ["-c", script, "find-port", uid]);
+  const found = /link-netns (\S+)/.exec(stdout)?.[1];
   if (found === undefined) throw new Error(`No port of Pod ${uid} on ${node}: ${stdout}${stderr}`);
-  return found;
+  return `/run/netns/${found}`;
 }

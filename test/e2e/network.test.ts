@@ -1,0 +1,95 @@
+/** The cluster's own network, whichever it is: everybody reaches everybody, and no packet is lost or doubled. */
+import assert from "node:assert/strict";
+import { eventually } from "../support/e2e/eventually";
+import { stage } from "../support/e2e/hooks";
+import type { Reference } from "../support/e2e/objects";
+import { Pod, podObject, WEB } from "../support/e2e/pods";
+import type { PodOptions } from "../support/e2e/pods";
+import { TEST_LABEL } from "../support/e2e/taps";
+import { ping, request } from "../support/e2e/traffic";
+
+const MACHINE = "172.31.0.1";
+
+/** A Service as it is made, and as it comes back. */
+interface Service extends Reference {
+  spec: { type: string; selector: object; clusterIP?: string; ports: { port: number; nodePort?: number }[] };
+}
+
+/** One HTTP request from the machine or from a node. */
+async function ask(where: string, address: string): Promise<string> {
+  const { cluster } = stage();
+  const args = ["timeout", "5", "busybox", "wget", "-qO-", `http://${address}/`];
+  const { stdout, stderr, exitCode } = await (where === "machine"
+    ? cluster.host("busybox", args)
+    : cluster.exec(where, "busybox", args));
+  if (exitCode !== 0) throw new Error(`${where} asked ${address}: exit ${exitCode}: ${stderr}`);
+  return stdout.trim();
+}
+
+describe("the cluster's network", () => {
+  it("connects Pods on one node, on different nodes, and with the machine: each packet arrives once", async () => {
+    const { client, web } = stage();
+    const neighbour = await stage().startPod({ name: "neighbour", node: client.node });
+    for (const other of [neighbour, ...web]) {
+      await ping(client, other.address, 20);
+      await ping(other, client.address, 20);
+    }
+    await ping(client, MACHINE, 20);
+  });
+
+  it("lets nodes and the machine reach Pods on every node", async () => {
+    const { cluster, web } = stage();
+    for (const { address } of web)
+      for (const where of ["machine", ...cluster.nodes]) assert.match(await ask(where, address), /^web-\d$/);
+  });
+
+  it("lets Pods, nodes and the machine reach a Service, by its own address or by any node's", async () => {
+    const { cluster, client, namespace, objects } = stage();
+    const wanted: Service = {
+      ...{ apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace } },
+      spec: { type: "NodePort", selector: { app: "web" }, ports: [{ port: 80 }] },
+    };
+    const service = await objects.create(wanted);
+    try {
+      const own = service.spec.clusterIP!;
+      const nodePorts = cluster.nodes.map((_, index) => `172.31.0.${11 + index}:${service.spec.ports[0]!.nodePort}`);
+      await eventually("kube-proxy knows the Service", () => request(client, own, 1), { seconds: 30 });
+      for (const address of [own, ...nodePorts]) {
+        await eventually(`${address} serves Pods`, () => request(client, address, 5), { seconds: 30 });
+        for (const node of cluster.nodes) assert.match(await ask(node, address), /^web-\d$/);
+      }
+      for (const address of nodePorts) assert.match(await ask("machine", address), /^web-\d$/);
+    } finally {
+      await objects.delete(service);
+    }
+  });
+
+  it("lets the kubelet probe a Pod, and learn that it does not serve", async () => {
+    const { cluster, namespace, objects, client } = stage();
+    const probe = (path: string): object => ({ httpGet: { path, port: 80 }, periodSeconds: 1 });
+    const create = async (name: string, path: string): Promise<PodOptions> => {
+      const options = { namespace, name, node: client.node, labels: TEST_LABEL, script: WEB };
+      const pod = podObject(options);
+      const [container] = pod.spec["containers"] as object[];
+      await objects.create({
+        ...pod,
+        spec: { ...pod.spec, containers: [{ ...container, readinessProbe: probe(path) }] },
+      });
+      return options;
+    };
+    const options = await create("probed", "/");
+    await create("probed-in-vain", "/nothing");
+    await Pod.started(cluster, objects, options);
+    await eventually("the kubelet says why the other one is not Ready", async () => {
+      const events = await objects.list<{ message?: string; involvedObject: { name: string } }>(
+        "v1",
+        "Event",
+        namespace,
+      );
+      return events.some(
+        ({ message = "", involvedObject: { name } }) =>
+          name === "probed-in-vain" && message.includes("HTTP probe failed with statuscode: 404"),
+      );
+    });
+  });
+});
