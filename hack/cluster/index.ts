@@ -2,6 +2,6 @@
 export { Cluster, type RunOptions, type RunResult } from "./cluster";
 export { down } from "./down";
 export { TEST_IMAGE } from "./images";
-export { NETWORK_NAMES, type NetworkName } from "./network";
+export { type NetworkName } from "./network";
 export { DEFAULT_NAME } from "./places";
 export { up, type UpOptions } from "./up";

@@ -1,5 +1,5 @@
 /**
- * Builds what the suite named by its argument needs: kernel, the virtual machine; e2e, the cluster's binaries, helm and
+ * Builds what the suite named by its argument needs: kernel, the virtual machine; else the cluster's binaries, helm and
  * the image. A program of its own, started by preparation.ts with a low priority while the quick suites run. What is in
  * the cache already takes a moment.
  */

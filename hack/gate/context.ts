@@ -6,6 +6,8 @@ export interface Context {
   signal: AbortSignal;
   print: (line: string) => void;
   grep: string | undefined;
+  /** All of the suite, also where `npm test` has the time for a part of it only. */
+  whole: boolean;
   /** `npm run test:long`. */
   long: boolean;
   /** A running cluster with the operator in it, instead of one of the suite's own. */

@@ -1,10 +1,10 @@
 /**
- * The e2e suite: a cluster of its own, the operator deployed as a user does it, Mocha inside the cluster's machine, and
+ * The e2e suites, one per network: a cluster of its own, the operator deployed as a user does it, Mocha inside the cluster's machine, and
  * everything taken down again, however it ends. Called by suites.ts.
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { Cluster, down, up } from "../cluster";
+import { Cluster, down, type NetworkName, up } from "../cluster";
 import { deploy } from "../deploy";
 import { cacheDirectory, withLock } from "../toolchain";
 import { ended } from "./child";
@@ -17,18 +17,22 @@ import { oneFailed } from "./tally";
 const NAME = "gate";
 const NODES = 3;
 
+/** Of the suite on OVN, what `npm test` has the time for: the cluster itself. */
+export const SHORT_ON_OVN = ["the cluster's network", "a second cluster"];
+
 const root = path.join(import.meta.dirname, "../..");
 
-export async function e2e(context: Context): Promise<Report> {
+export async function e2e(context: Context, network: NetworkName): Promise<Report> {
   if (context.cluster !== undefined) return runTests(await Cluster.open(context.cluster), context);
-  await context.preparation("e2e");
+  await context.preparation(network === "ovs" ? "e2e" : "e2e-ovn");
   const onWait = (holder: string): void =>
     context.print(`Process ${holder} is running end-to-end tests on this machine: waiting for it.`);
-  return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, () => onOwnCluster(context));
+  return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, () => onOwnCluster(context, network));
 }
 
-async function onOwnCluster(context: Context): Promise<Report> {
-  const { print, signal } = context;
+async function onOwnCluster(context: Context, network: NetworkName): Promise<Report> {
+  const { print, signal, whole } = context;
+  const grep = context.grep ?? (network === "ovn" && !whole ? `^(${SHORT_ON_OVN.join("|")})` : undefined);
   const progress = (text: string): void => print(`  [e2e] ${text}`);
   const timed = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
     const started = performance.now();
@@ -40,9 +44,9 @@ async function onOwnCluster(context: Context): Promise<Report> {
   };
   await down(NAME);
   try {
-    const cluster = await timed("cluster up", () => up({ name: NAME, nodes: NODES }));
+    const cluster = await timed("cluster up", () => up({ name: NAME, nodes: NODES, network }));
     if (signal.aborted) return { tally: oneFailed, crash: "was interrupted" };
-    return await timed("operator and tests", () => deployAndTest(cluster, context, progress));
+    return await timed("operator and tests", () => deployAndTest(cluster, { ...context, grep }, progress));
   } finally {
     await timed("cluster down", () => down(NAME));
   }
@@ -80,9 +84,9 @@ function runTests(cluster: Cluster, { signal, grep, long }: Context): Promise<Re
   });
 }
 
-/** What somebody who sees a failure wants to look at, before the cluster is gone. Kept in reports/e2e. */
+/** What somebody who sees a failure wants to look at, before the cluster is gone. Kept in reports. */
 async function keepEvidence(cluster: Cluster, print: (line: string) => void): Promise<void> {
-  const folder = path.join(root, "reports/e2e");
+  const folder = path.join(root, "reports", cluster.network === "ovs" ? "e2e" : "e2e-ovn");
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const keep = async (file: string, args: string[]): Promise<void> => {

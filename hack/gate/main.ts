@@ -2,18 +2,15 @@
  * The gate: everything that must hold before a change goes in. Started by `npm test`, `npm run test:long`,
  * `test:lab`, `test:kernel` and `test:e2e`. Ends with one line that adds up what all suites have shown.
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { CLEAN_UP, type SuiteName, budget } from "./budget";
 import { prepare } from "./preparation";
 import type { Report } from "./report";
-import { type Suite, suites } from "./suites";
+import { type Choice, type Suite, chosen, networks, suites } from "./suites";
 import { type Tally, add, exitCode, lastLine, nothing, oneFailed, ran } from "./tally";
 
-interface Options {
-  only?: SuiteName[];
-  grep?: string;
+interface Options extends Choice {
   long?: true;
-  cluster?: string;
 }
 
 interface Result {
@@ -45,10 +42,14 @@ const deadline = setTimeout(
 );
 
 const results: Result[] = [];
-const names = chosen().map(({ name }) => name);
-const onOwnMachine = names.filter((name) => name !== "e2e" || options.cluster === undefined);
-const preparation = await prepare(onOwnMachine, stop.signal, print);
-for (const suite of chosen()) {
+const wanted = chosen(options);
+const unprepared = wanted.filter(({ network }) => network === undefined || options.cluster === undefined);
+const preparation = await prepare(
+  unprepared.map(({ name }) => name),
+  stop.signal,
+  print,
+);
+for (const suite of wanted) {
   if (stop.signal.aborted) break;
   results.push(await runSuite(suite));
 }
@@ -69,14 +70,13 @@ function readOptions(): Options {
     .option("--grep <pattern>", "only tests whose names match; leaves lint out")
     .option("--long", "the long versions of the suites (LONG=1)")
     .option("--cluster <name>", "run e2e on this running cluster with the operator in it, and leave it there")
+    .addOption(
+      new Option("--network <network>", "run e2e on this network only, all of it")
+        .choices(networks)
+        .conflicts("cluster"),
+    )
     .parse()
     .opts<Options>();
-}
-
-function chosen(): Suite[] {
-  return suites.filter(
-    ({ name }) => (options.only?.includes(name) ?? true) && !(name === "lint" && options.grep !== undefined),
-  );
 }
 
 async function runSuite(suite: Suite): Promise<Result> {
@@ -95,7 +95,8 @@ async function runSuite(suite: Suite): Promise<Result> {
 async function report(suite: Suite): Promise<Report> {
   try {
     const { grep, long = false, cluster } = options;
-    const found = await suite.run({ signal: stop.signal, print, grep, long, cluster, preparation });
+    const whole = options.network !== undefined || options.only?.includes(suite.name) === true;
+    const found = await suite.run({ signal: stop.signal, print, grep, whole, long, cluster, preparation });
     if (ran(found.tally) || options.grep !== undefined) return found;
     return { tally: add(found.tally, oneFailed), crash: "ran nothing" };
   } catch (error) {
@@ -105,15 +106,15 @@ async function report(suite: Suite): Promise<Report> {
 }
 
 function summarise(): void {
-  print("\n suite   passed  failed  skipped      time  of its share");
+  print("\n suite     passed  failed  skipped      time  of its share");
   for (const { name, tally, seconds, share } of results)
     print(
-      ` ${name.padEnd(6)}${[tally.passed, tally.failed, tally.skipped].map((number) => String(number).padStart(8)).join("")}` +
+      ` ${name.padEnd(8)}${[tally.passed, tally.failed, tally.skipped].map((number) => String(number).padStart(8)).join("")}` +
         `${minutes(seconds).padStart(11)}${`${Math.round((100 * seconds) / share)} %`.padStart(14)}${seconds > share ? "  !!!" : ""}`,
     );
   const taken = results.reduce((sum, { seconds }) => sum + seconds, 0);
   print(` together ${minutes(taken)} of ${allowed.total} min`);
-  const left = chosen().slice(results.length);
+  const left = wanted.slice(results.length);
   const total = results.reduce((sum, { tally }) => add(sum, tally), nothing);
   for (const { name } of left) print(`The suite ${name} did not run any more: counted as a failure.`);
   const tally = left.reduce((sum) => add(sum, oneFailed), total);

@@ -6,10 +6,12 @@ import { run } from "./child";
 /** For each suite that needs more than Node: resolves when it can run, throws what the user has to mend before. */
 export type Preparation = (suite: SuiteName) => Promise<void>;
 
+const IN_CLUSTER: Purpose[] = ["cluster", "image", "capture", "metrics", "gitops"];
 const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
   lab: ["cluster", "capture", "metrics"],
   kernel: ["kernel"],
-  e2e: ["cluster", "image", "capture", "metrics", "gitops"],
+  e2e: IN_CLUSTER,
+  "e2e-ovn": [...IN_CLUSTER, "ovn"],
 };
 
 /** Installs the packages that the suites need, and starts their builds, one after the other in their order. Never throws. */
