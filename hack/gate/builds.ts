@@ -1,11 +1,11 @@
 /**
  * Builds what the suite named by its argument needs: kernel, the virtual machine; else the cluster's binaries, helm and
- * the image. A program of its own, started by preparation.ts with a low priority while the quick suites run. What is in
- * the cache already takes a moment.
+ * the image; for e2e Argo CD, too. A program of its own, started by preparation.ts with a low priority while the quick suites
+ * run. What is in the cache already takes a moment.
  */
 import { buildImage } from "../image";
 import { vmImage } from "../kernel";
-import { type Progress, binaries, helm } from "../toolchain";
+import { type Progress, argoCd, binaries, helm } from "../toolchain";
 
 const started = performance.now();
 const progress: Progress = (text) =>
@@ -17,6 +17,7 @@ try {
     await binaries(progress);
     await helm(progress);
     await buildImage({ progress });
+    if (process.argv[2] === "e2e") await argoCd(progress);
   }
   progress("done");
 } catch (error) {

@@ -1,6 +1,7 @@
-/** Where the Kubernetes binaries, etcd and helm are; builds what is missing. Called by hack/cluster, demo and tests. */
+/** Where the Kubernetes binaries, etcd, helm and Argo CD are; builds what is missing. Called by hack/cluster, demo and tests. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { argoCdTool } from "./argo-cd";
 import { cached, cachedPath, type CachedTool, type Progress } from "./cache";
 import { goProblem } from "./go";
 import { etcd, helmTool, kubernetes } from "./kubernetes";
@@ -28,6 +29,12 @@ export async function helm(progress?: Progress): Promise<string> {
   if (ready && existsSync(path.join(ready, "helm"))) return path.resolve(ready, "helm");
   await requireGoFor([helmTool]);
   return path.join(await cached(helmTool, progress), "helm");
+}
+
+/** Absolute path of the folder with Argo CD's program (argo-cd) and its CRDs. */
+export async function argoCd(progress?: Progress): Promise<string> {
+  await requireGoFor([argoCdTool]);
+  return cached(argoCdTool, progress);
 }
 
 /** Whether `binaries()` would have to build something. */

@@ -58,7 +58,7 @@ const REQUIREMENTS: Requirement[] = [
   requirement("capture", "tcpdump", "tcpdump"),
   requirement("capture", "ping", "iputils-ping"),
   requirement("metrics", "promtool", "prometheus"),
-  requirement("gitops", "lua5.1", "lua5.1"),
+  requirement("gitops", "git", "git"),
 ];
 
 /** Where the CNI project's own plugins are installed. */

@@ -3,6 +3,7 @@ export const VERSIONS = {
   kubernetes: "1.36.4",
   etcd: "3.6.16",
   helm: "3.18.6",
+  argoCd: "3.2.11",
   /** The oldest Go release that the versions above can be built with. */
   go: "1.26",
 } as const;

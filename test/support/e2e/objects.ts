@@ -17,7 +17,13 @@ type Nullable = Record<string, string | null>;
 export interface Patch {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Nullable; annotations?: Nullable };
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Nullable;
+    annotations?: Nullable;
+    finalizers?: string[] | null;
+  };
   spec?: object;
 }
 
