@@ -28,10 +28,11 @@ const RETRY = { first: 100, longest: 2_000 };
 /** Runs until there is nothing left to do, or the signal, or somebody else has the lock. Returns an exit code of EXIT. */
 export async function runProgrammer(options: ProgrammerOptions): Promise<number> {
   const programmer = new Programmer(options);
+  let code: number | undefined;
   try {
-    return await programmer.run();
+    return (code = await programmer.run());
   } finally {
-    await programmer.close();
+    await programmer.close(code);
   }
 }
 
@@ -76,10 +77,11 @@ class Programmer {
     return Promise.race([this.ended, this.begin()]);
   }
 
-  async close(): Promise<void> {
+  async close(code: number | undefined): Promise<void> {
     this.options.planSource.stop();
     this.timers.cancelAll();
     await this.loop.stop();
+    if (code === EXIT.superseded) await this.world?.bridges.withdraw();
     await this.reporter.close();
     this.world?.bridges.close();
     this.world?.db.close();
@@ -179,6 +181,7 @@ class Programmer {
     this.timers.cancel("unreachable");
     this.timers.cancel("give up");
     if (!(await this.locked())) this.end(EXIT.superseded);
+    this.world?.bridges.takeAgain();
     this.auditWanted = true;
     this.wake("Open vSwitch's database is back");
   }

@@ -94,6 +94,24 @@ describe("the encoder", () => {
     );
   });
 
+  it("refuses an add beside a flow that it overlaps, if told to, and the bundle with it", async () => {
+    const flow: Flow = { table: 243, priority: 7, cookie: 1n, match: "reg0=0/0x5,reg14=0x1/0x1", actions: "drop" };
+    const others = ["reg0=0/0x6,reg14=0x1/0x1", "reg14=0x1/0x1", "reg0=0/0x5,reg14=0x1/0x1"];
+    const [mask, none, same] = others.map((match): FlowChange => ({ ...flow, kind: "add", checkOverlap: true, match }));
+    const beside: FlowChange = { ...flow, kind: "add", table: 244 };
+    const before = await directly([{ kind: "delete" }, { kind: "add", ...flow }]);
+    for (const overlapping of [mask!, none!]) {
+      const messages: Buffer[] = [beside, overlapping].map((change) => encodeChange(change)!);
+      assert.equal(await connection.bundle(messages), "refused");
+      await assert.rejects(byOfctl([beside, overlapping]), /OFPFMFC_OVERLAP/);
+      assert.equal(await dump(), before);
+    }
+    await directly([same!]);
+    assert.equal((await dump()).replace("check_overlap ", ""), before, "it is the same flow");
+    await directly([{ kind: "deleteStrict", table: 243, priority: 7, match: flow.match, cookie: 1n }, mask!]);
+    assert.notEqual(await dump(), before, "what goes in the same bundle is no overlap");
+  });
+
   it("knows the actions of a redirect", async () => {
     const learn =
       "learn(table=246,idle_timeout=300,priority=100,delete_learned,cookie=0x5443000000000011,limit=4096," +

@@ -4,7 +4,8 @@
  */
 import { diffFlows, fail, ok } from "ovs-ofctl-wrapper";
 import type { Appctl, ConnectionMonitor, Flow, FlowChange, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
-import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, cookie, isOurs, kindOf } from "../pipeline";
+import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, cookie, isOurs, kindOf, marksThePlan } from "../pipeline";
+import { changeOfVersion, deletionOf, isMarker, isOvertaken, newVersion } from "./version";
 
 export interface BridgeEvents {
   /** The connection is back after a loss: flows are probably gone. */
@@ -13,18 +14,27 @@ export interface BridgeEvents {
   disturbed: () => void;
 }
 
-/** Milliseconds after a bundle of ours in which flow events are its echo. */
-const ECHO = 200;
 /** Milliseconds from the first touch of the marker to the next. */
 const FIRST_PAUSE = 5;
 /** ovs-vswitchd's default for max-revalidator, twice: by then every datapath flow has been looked at. */
 const TWO_REVALIDATIONS = 1000;
 
+/** Our flows on the bridge, those apart that packets make. */
+interface Present {
+  /** One, whose version is that of the last bundle; none if there are no flows. */
+  markers: readonly Flow[];
+  flows: readonly Flow[];
+}
+
+const NOTHING: Present = { markers: [], flows: [] };
+
 export class BridgeFlows {
   /** What is on the bridge; null if it has to be looked up. */
-  private current: readonly Flow[] | null = null;
-  /** What the last bundle has made of it. */
-  private inForce: readonly Flow[] = [];
+  private current: Present | null = null;
+  /** Our bundle was the last one on the bridge, at some time since the lock is ours: no earlier one can follow any more. */
+  private isTaken = false;
+  /** There was nothing of ours before our last bundle, and after it nobody has confirmed that the lock is ours. */
+  private isDoubtful = false;
   /** Held from the first time that flows of ours are in force. */
   private monitor: ConnectionMonitor | null = null;
   /** False from the loss of the connection until it is back. */
@@ -33,7 +43,6 @@ export class BridgeFlows {
   private learns = false;
   /** The daemon has been away since the last bundle. */
   private wiped = false;
-  private busyUntil = 0;
 
   constructor(
     readonly bridge: string,
@@ -46,6 +55,11 @@ export class BridgeFlows {
   close(): void {
     this.monitor?.close();
     this.monitor = null;
+  }
+
+  /** The lock was somebody else's for a while. */
+  takeAgain(): void {
+    this.isTaken = false;
   }
 
   private watch(): ConnectionMonitor {
@@ -62,9 +76,7 @@ export class BridgeFlows {
       this.events.restored();
     });
     monitor.on("flow", (event) => {
-      if (!isOurs(event.cookie) || isLearned(event) || Date.now() < this.busyUntil) return;
-      this.current = null;
-      this.events.disturbed();
+      if (isOurs(event.cookie) && !isLearned(event)) this.events.disturbed();
     });
     return monitor;
   }
@@ -77,64 +89,65 @@ export class BridgeFlows {
   }
 
   private remember(ours: readonly Flow[]): void {
-    this.current = ours.filter((flow) => !isLearned(flow));
-    this.learns ||= this.current.length < ours.length;
+    const made = ours.filter((flow) => !isLearned(flow));
+    this.current = { markers: made.filter(isMarker), flows: made.filter((flow) => !isMarker(flow)) };
+    this.learns ||= made.length < ours.length;
   }
 
   /**
    * Makes our flows the wanted ones, in one bundle. The value is the number of changes; settle follows if there were
-   * any. Right after a restart of the daemon everything is added without a look: every millisecond counts, and
-   * adding over what is there does no harm; what should not be there goes right after.
+   * any. Right after a restart of the daemon everything is added without a look: every millisecond counts.
    */
   async apply(wanted: readonly Flow[]): Promise<Result<number>> {
+    const done = await this.tryToApply(wanted);
+    if (done.ok || !isOvertaken(done.error)) return done;
+    // A lost connection has not taken the flows with it, by other `protocols` for example; or somebody else has written.
+    this.wiped = false;
+    return this.tryToApply(wanted);
+  }
+
+  private async tryToApply(wanted: readonly Flow[]): Promise<Result<number>> {
     if (!this.reachable) return fail(`program ${this.bridge}`, "ovs-vswitchd is not there; waiting for it");
-    const blind = this.wiped && wanted.length > 0;
-    if (!blind && this.current === null) {
+    if (this.wiped) this.current = wanted.length > 0 ? NOTHING : null;
+    if (this.current === null) {
       const own = await this.openflow.dumpFlows(this.bridge, { cookie: OWN_COOKIE, cookieMask: OWN_COOKIE_MASK });
       if (!own.ok) return own;
       this.remember(own.value);
     }
-    const current = blind ? [] : (this.current ?? []);
-    // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
-    const marker = wanted.length === 0 && current.length > 1 ? current.filter(isMarker) : [];
-    const changes = difference(current, [...wanted, ...marker]);
-    const willLearn = wanted.some((flow) => kindOf(flow.cookie) === KIND.return);
+    const { markers, flows } = this.current ?? NOTHING;
+    const goal = wanted.filter((flow) => !isMarker(flow));
+    const changes = difference(flows, goal);
+    const willLearn = goal.some((flow) => kindOf(flow.cookie) === KIND.return);
     if (this.learns && !willLearn) changes.push({ kind: "delete", cookie: cookie(KIND.learned) });
-    const done = await this.send(changes);
-    // Not earlier: packets are waiting.
-    if (wanted.length > 0) this.monitor ??= this.watch();
-    if (!done.ok) return done;
-    this.wiped = false;
-    this.learns = willLearn;
-    this.inForce = [...wanted, ...marker];
-    this.current = blind ? null : this.inForce;
-    if (!blind) return ok(changes.length);
-    // The connection can end without the flows, by other `protocols` for example: what is not wanted any more goes now.
-    const leftovers = await this.apply(wanted);
-    return leftovers.ok ? ok(changes.length + leftovers.value) : leftovers;
+    // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
+    const marker = wanted.find(isMarker) ?? (changes.length > 0 ? marksThePlan("") : null);
+    const isMarked = markers.length === (marker ? 1 : 0) && markers[0]?.cookie === marker?.cookie;
+    if (changes.length > 0 || !isMarked || (marker && !this.isTaken)) {
+      const done = await this.send(changes, marker, goal);
+      if (!done.ok) return done;
+      this.learns = willLearn;
+      this.wiped = false;
+    }
+    return ok(changes.length);
   }
 
   /**
    * Waits until every packet meets the new flows: a bundle changes the tables at once, the datapath's cache follows.
    * revalidator/wait returns after the next round over that cache, up to half a second later unless something starts
-   * one. Adding the marker once more does; again and again, because the round may be over before the wait has begun.
+   * one. Another version of the marker does; again and again, because the round may be over before the wait has begun.
    * If the marker is all that is left, it goes at the end: no packet ever meets it.
    */
   async settle(): Promise<Result<void>> {
     const waiting = this.appctl.command("ovs-vswitchd", "revalidator/wait");
-    const marker = this.inForce.find(isMarker);
-    if (marker) {
-      for (let pause = FIRST_PAUSE; ; pause *= 2) {
-        const touched = await this.send([{ kind: "add", ...marker }]);
-        if (!touched.ok) return touched;
-        if (await within(pause, waiting)) break;
-      }
-      if (this.inForce.length === 1) {
-        const { table, priority, match, cookie } = marker;
-        const gone = await this.send([{ kind: "deleteStrict", table, priority, match, cookie }]);
-        if (!gone.ok) return gone;
-        this.current = this.inForce = [];
-      }
+    for (let pause = FIRST_PAUSE; this.current; pause *= 2) {
+      const { markers, flows } = this.current;
+      const touched = await this.send([], markers[0] ?? null, flows);
+      if (!touched.ok) return touched;
+      if (await within(pause, waiting)) break;
+    }
+    if (this.current?.flows.length === 0) {
+      const gone = await this.send([], null, []);
+      if (!gone.ok) return gone;
     }
     const waited = await waiting;
     // "can't wait on multiple udpifs": a node with both datapaths.
@@ -142,21 +155,38 @@ export class BridgeFlows {
     return ok(undefined);
   }
 
-  /** One bundle; the flow events that it causes are not somebody else's. */
-  private async send(changes: readonly FlowChange[]): Promise<Result<void>> {
-    // Without a change there is no echo: what comes now is somebody else's doing, such as the wipe by set-fail-mode,
-    // whose new fail_mode in the database is what has brought us here.
-    if (changes.length === 0) return ok(undefined);
+  /** One bundle, which leaves these flows and another version of the marker, if our last one is what is there. */
+  private async send(
+    changes: readonly FlowChange[],
+    marker: Flow | null,
+    flows: readonly Flow[],
+  ): Promise<Result<void>> {
     const allowed = await this.mayWrite();
-    if (!allowed.ok) {
-      this.current = null;
-      return allowed;
-    }
-    this.busyUntil = Infinity;
-    const done = await this.openflow.bundle(this.bridge, changes);
-    this.busyUntil = Date.now() + ECHO;
-    if (!done.ok) this.current = null;
-    return done;
+    if (!allowed.ok) return allowed;
+    const before = this.current?.markers ?? [];
+    this.current = null;
+    const next = marker && newVersion(marker);
+    const done = await this.openflow.bundle(this.bridge, [...changeOfVersion(before, next), ...changes]);
+    // Not earlier: packets are waiting.
+    if (next) this.monitor ??= this.watch();
+    if (!done.ok) return done;
+    this.isTaken = true;
+    this.current = { markers: next ? [next] : [], flows };
+    // An empty bridge looks the same before somebody else's flows and after them.
+    this.isDoubtful = before.length === 0 && next !== null && !(await this.mayWrite()).ok;
+    return ok(undefined);
+  }
+
+  /** The node is somebody else's. If that may have been so already when the first flows came here, they go. */
+  async withdraw(): Promise<void> {
+    const { markers, flows } = this.current ?? NOTHING;
+    const [marker] = markers;
+    if (!this.isDoubtful || !marker) return;
+    const last = newVersion(marker);
+    const learned: FlowChange = { kind: "delete", cookie: cookie(KIND.learned) };
+    const gone = [...changeOfVersion([marker], last), ...deletionOf(flows), learned];
+    // Refused if its owner has written since.
+    if ((await this.openflow.bundle(this.bridge, gone)).ok) await this.openflow.bundle(this.bridge, deletionOf([last]));
   }
 }
 
@@ -183,10 +213,6 @@ function difference(current: readonly Flow[], wanted: readonly Flow[]): FlowChan
     else changed.push(flow);
   }
   return diffFlows([...before.values()], changed);
-}
-
-function isMarker(flow: Flow): boolean {
-  return kindOf(flow.cookie) === KIND.marker;
 }
 
 /** Packets make these, and time takes them away. */

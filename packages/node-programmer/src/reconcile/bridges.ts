@@ -45,6 +45,16 @@ export class Bridges {
     this.known.clear();
   }
 
+  /** The node is somebody else's: what may have come too late goes. */
+  async withdraw(): Promise<void> {
+    await Promise.all([...this.known.values()].map(({ flows }) => flows.withdraw()));
+  }
+
+  /** The lock was somebody else's for a while. */
+  takeAgain(): void {
+    for (const { flows } of this.known.values()) flows.takeAgain();
+  }
+
   kinds(): Map<string, BridgeKind> {
     return new Map([...this.known].flatMap(([name, { kind }]) => (kind ? [[name, kind] as const] : [])));
   }

@@ -7,6 +7,8 @@ import { writeMatch } from "./match";
 const COMMAND = { add: 0, delete: 3, deleteStrict: 4 } as const;
 const ALL_TABLES = 255;
 const DEFAULT_PRIORITY = 32768;
+/** OFPFF_CHECK_OVERLAP. */
+const CHECK_OVERLAP = 2;
 const ALL_ONES = 0xffffffffffffffffn;
 /** Reused: a bundle has thousands of messages. */
 const bytes = new Bytes();
@@ -30,8 +32,9 @@ function write(change: FlowChange): Buffer | null {
   bytes.uint(change.table ?? ALL_TABLES, 1).uint(COMMAND[change.kind], 1);
   bytes.uint(add?.idleTimeout ?? 0, 2).uint(add?.hardTimeout ?? 0, 2);
   bytes.uint(change.kind === "delete" ? DEFAULT_PRIORITY : change.priority, 2);
-  // No buffered packet, any output port, any group; no flags, no importance.
-  bytes.uint(0xffffffff, 4).uint(0xffffffff, 4).uint(0xffffffff, 4).zeros(4);
+  // No buffered packet, any output port, any group; flags; no importance.
+  bytes.uint(0xffffffff, 4).uint(0xffffffff, 4).uint(0xffffffff, 4);
+  bytes.uint(add?.checkOverlap ? CHECK_OVERLAP : 0, 2).zeros(2);
   if (!writeMatch(bytes, change.match ?? "")) return null;
   const encoded = add ? instructions(add.actions) : Buffer.alloc(0);
   return encoded && bytes.raw(encoded).take();
