@@ -121,10 +121,17 @@ export class KubernetesClient implements KubernetesApi {
     response.socket.setKeepAlive(true, WATCH_KEEPALIVE_MS);
     return new Promise((resolve) => {
       const lines = new LineSplitter(onLine);
+      // Without an error: in the tick in which an answer is complete nobody listens to its socket, and the process would die of one.
+      const stop = (): void => void response.destroy();
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop, { once: true });
       response.on("data", (chunk: Buffer) => lines.push(chunk));
       response.on("end", () => resolve({ ok: true, value: undefined }));
       response.on("error", (error) => resolve(signal.aborted ? { ok: true, value: undefined } : noAnswer(error)));
-      response.on("close", () => resolve({ ok: true, value: undefined }));
+      response.on("close", () => {
+        signal.removeEventListener("abort", stop);
+        resolve({ ok: true, value: undefined });
+      });
     });
   }
 
@@ -149,8 +156,11 @@ export class KubernetesClient implements KubernetesApi {
 
   private async call<T>(call: Call): Promise<ApiResult<T>> {
     // Counted from the look at the fence, with the wait for a free connection and the whole answer in it.
-    const opened = await this.open(call, AbortSignal.timeout(call.timeoutMilliseconds));
+    const signal = AbortSignal.timeout(call.timeoutMilliseconds);
+    const opened = await this.open(call, signal);
     if (!opened.ok) return opened;
+    const giveUp = (): void => void opened.value.destroy(lateness(call));
+    signal.addEventListener("abort", giveUp);
     try {
       const text = await textOf(opened.value);
       const code = opened.value.statusCode ?? 0;
@@ -158,13 +168,18 @@ export class KubernetesClient implements KubernetesApi {
       return { ok: true, value: JSON.parse(text) as T };
     } catch (error) {
       return noAnswer(error);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
     }
   }
 
   /** Sends the request; resolves with the response's headers, the body still to come. */
-  private async open(call: Call, signal?: AbortSignal, retried = false): Promise<ApiResult<http.IncomingMessage>> {
-    const { server, agent, headers } = await this.options.connection.options();
+  private async open(call: Call, signal: AbortSignal, retried = false): Promise<ApiResult<http.IncomingMessage>> {
+    const connection = await this.options.connection.options().catch(noAnswer);
+    if ("ok" in connection) return connection;
+    const { server, agent, headers } = connection;
     if (call.method !== "GET" && this.options.mayWrite?.() === false) return FENCED;
+    if (signal.aborted) return noAnswer(lateness(call));
     const transport = server.protocol === "http:" ? http : https;
     const socket = { isStale: false };
     let giveUp = (): void => undefined;
@@ -176,7 +191,6 @@ export class KubernetesClient implements KubernetesApi {
         port: server.port || undefined,
         path: (server.pathname === "/" ? "" : server.pathname) + call.path,
         agent,
-        signal,
         headers: {
           ...headers,
           Accept: "application/json",
@@ -187,9 +201,13 @@ export class KubernetesClient implements KubernetesApi {
         },
       });
       request.setTimeout(call.timeoutMilliseconds, () => request.destroy(lateness(call)));
-      // A request that waits for a free connection learns only from that connection that it has been cancelled (Node 20).
-      giveUp = () => resolve(noAnswer(lateness(call)));
-      signal?.addEventListener("abort", giveUp);
+      // Not left to request's own signal: a request that waits for a free connection learns only from that connection that it has been
+      // cancelled, and one whose answer has just ended hands the error to a socket that nobody listens to (Node 20).
+      giveUp = () => {
+        resolve(noAnswer(lateness(call)));
+        request.destroy();
+      };
+      signal.addEventListener("abort", giveUp);
       request.on("response", (response) => resolve({ ok: true, value: response }));
       request.on("error", (error: NodeJS.ErrnoException) => {
         socket.isStale = request.reusedSocket && error.code === "ECONNRESET";
@@ -197,7 +215,7 @@ export class KubernetesClient implements KubernetesApi {
       });
       request.end(call.body);
     });
-    signal?.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", giveUp);
     // The server closed an idle connection in the moment in which we took it from the pool: it has not read the request.
     if (socket.isStale && !retried) return this.open(call, signal, true);
     const code = result.ok ? String(result.value.statusCode ?? 0) : "<error>";

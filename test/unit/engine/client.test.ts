@@ -52,6 +52,16 @@ const json = (response: http.ServerResponse, code: number, value: unknown): void
 };
 
 describe("KubernetesClient", () => {
+  it("answers with a failure where it has no credentials, such as for plain HTTP that nobody has allowed", async () => {
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser({ name: "c", server: "http://127.0.0.1:1", skipTLSVerify: false }, { name: "u" });
+    const client = new KubernetesClient({ connection: new Connection(config), metrics: new EngineMetrics() });
+    const found = await client.get(JOB);
+    assert.ok(!found.ok);
+    assert.deepEqual([found.code, found.reason], [0, "NoAnswer"]);
+    assert.match(found.message, /HTTP/);
+  });
+
   it("speaks each verb in the API server's dialect, over one connection", async () => {
     const { connections } = await withServer(
       (_request, _body, response) => json(response, 200, {}),
@@ -183,6 +193,29 @@ describe("KubernetesClient", () => {
         assert.deepEqual([end.ok, lines], [true, ['{"type":"ADDED"}', '{"type":"MODIFIED"}']]);
       },
     );
+  });
+
+  it("survives that a watch is given up from within its last line, which is how an expired version is answered", async () => {
+    for (const isWhole of [true, false])
+      await withServer(
+        (_request, _body, response) => {
+          response.writeHead(200, { "Content-Type": "application/json" });
+          if (isWhole) response.end('{"type":"ERROR"}\n');
+          else response.write('{"type":"ERROR"}\n');
+        },
+        async (client) => {
+          const attempt = new AbortController();
+          const lines: string[] = [];
+          const give = (line: string): void => {
+            lines.push(line);
+            attempt.abort();
+          };
+          const signal = AbortSignal.any([attempt.signal, new AbortController().signal]);
+          const result = await client.watch({ resource: RESOURCES.pods }, {}, give, signal);
+          assert.deepEqual([result.ok, lines.length], [true, 1]);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        },
+      );
   });
 
   it("ends a watch when told to", async () => {
