@@ -61,6 +61,11 @@ export class Cluster {
     return this.places.nodeNamespace(this.known(node));
   }
 
+  /** Process id of a program by its name in `status`, such as "etcd" or "node-1-kubelet"; undefined if it does not run. */
+  pidOf(program: string): number | undefined {
+    return runningPid(this.places, program);
+  }
+
   /** Standard output of kubectl; throws with its standard error. */
   async kubectl(args: string[], { input }: { input?: string } = {}): Promise<string> {
     const result = await this.host("kubectl", args, { input });

@@ -4,15 +4,12 @@ import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import type { Reference } from "../support/e2e/objects";
+import { ADMISSION, CONTROLLER, JOBS_NAMESPACE, OPERATOR_NAMESPACE, scale } from "../support/e2e/operator";
 import { refusal } from "../support/e2e/refusal";
 import { INVALID, manifest, WRONG_TYPES } from "../unit/admission/cases";
 import { TEST_LABEL, mirror, readTap, tap, tapReference, untap } from "../support/e2e/taps";
 import { PingStream, ping, requestsTo } from "../support/e2e/traffic";
 
-const OPERATOR = "ovs-traffic-control";
-const JOBS = "ovs-traffic-control-nodes";
-const CONTROLLER = "ovs-traffic-control-controller";
-const ADMISSION = "ovs-traffic-control-admission";
 const NAME = "e2e-robust";
 const target = { vxlan: { remoteIP, vni: 1 } };
 /** Lease of 15 s at most, then the new leader's first round. */
@@ -24,7 +21,7 @@ describe("the controller's leader", () => {
     await tap(objects, mirror(NAME, target));
     const old = await leader();
     const copies = await streamed(async () => {
-      await objects.delete(pod(OPERATOR, old), 0);
+      await objects.delete(pod(OPERATOR_NAMESPACE, old), 0);
       await eventually("another leader", async () => (await leader()) !== old, TAKEOVER);
       await eventually(
         "a new TrafficControl is realized",
@@ -40,14 +37,14 @@ describe("the controller's leader", () => {
     const { objects, web, namespace } = stage();
     await tap(objects, mirror(NAME, target));
     await tap(objects, mirror("e2e-after", { vxlan: { remoteIP, vni: 2 } }));
-    await scale(CONTROLLER, 0);
+    await scale(stage().objects, CONTROLLER, 0);
     try {
       await stage().startPod({ name: "late", node: web[0].node, labels: { app: "web" } });
       await objects.delete(tapReference("e2e-after"));
       assert.ok(await readTap(objects, "e2e-after"), "the finalizer holds it while nobody can untap");
       await objects.delete({ apiVersion: "v1", kind: "Pod", metadata: { name: "late", namespace } }, 0);
     } finally {
-      await scale(CONTROLLER, 2);
+      await scale(stage().objects, CONTROLLER, 2);
     }
     await eventually("the deleted one is gone", async () => !(await readTap(objects, "e2e-after")), TAKEOVER);
     const packets = await stage().collect(() => ping(stage().client, web[0].address, 20));
@@ -65,7 +62,7 @@ describe("a node's programmer", () => {
     const old = await programmers(web[0].node);
     assert.equal(old.length, 1);
     const copies = await streamed(async () => {
-      await objects.delete(pod(JOBS, old[0]!), 0);
+      await objects.delete(pod(JOBS_NAMESPACE, old[0]!), 0);
       await eventually(
         "another programmer runs",
         async () => {
@@ -85,7 +82,7 @@ describe("the admission webhook", () => {
   it("is away: taps work, labels and deletions pass, a creation is refused, and each mistake by name; back: a creation passes", async () => {
     const { objects, client, web } = stage();
     await tap(objects, mirror(NAME, target));
-    await scale(ADMISSION, 0);
+    await scale(stage().objects, ADMISSION, 0);
     try {
       const packets = await stage().collect(() => ping(client, web[0].address, 20));
       assert.equal(requestsTo(packets, web[0].address).length, 20);
@@ -97,7 +94,7 @@ describe("the admission webhook", () => {
       await refusesAllMistakes();
       await untap(objects, NAME);
     } finally {
-      await scale(ADMISSION, 2);
+      await scale(stage().objects, ADMISSION, 2);
     }
     await eventually("a creation passes", () => tap(objects, mirror("e2e-after", target)), TAKEOVER);
   });
@@ -108,11 +105,11 @@ function pod(namespace: string, name: string): Reference {
 }
 
 async function leader(): Promise<string> {
-  const metadata = { namespace: OPERATOR, name: CONTROLLER };
+  const metadata = { namespace: OPERATOR_NAMESPACE, name: CONTROLLER };
   const reference = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata };
   const lease = await stage().objects.read<{ spec: { holderIdentity?: string } }>(reference);
   const holder = lease?.spec.holderIdentity ?? "";
-  const pods = await stage().objects.list<Reference>("v1", "Pod", OPERATOR);
+  const pods = await stage().objects.list<Reference>("v1", "Pod", OPERATOR_NAMESPACE);
   const found = pods.find(({ metadata: { name } }) => holder.startsWith(name));
   if (!found) throw new Error(`No Pod holds the Lease: its holder is "${holder}"`);
   return found.metadata.name;
@@ -129,30 +126,10 @@ async function refusesAllMistakes(): Promise<void> {
 /** Names of the running programmer Pods of a node. */
 async function programmers(node: string): Promise<string[]> {
   type Found = Reference & { spec: { nodeName?: string }; status?: { phase?: string } };
-  const pods = await stage().objects.list<Found>("v1", "Pod", JOBS);
+  const pods = await stage().objects.list<Found>("v1", "Pod", JOBS_NAMESPACE);
   return pods
     .filter(({ spec, status }) => spec.nodeName === node && status?.phase === "Running")
     .map(({ metadata }) => metadata.name);
-}
-
-/** Returns when all wanted Pods are ready and no other one is left. */
-async function scale(deployment: string, replicas: number): Promise<void> {
-  const metadata = { namespace: OPERATOR, name: deployment };
-  const { objects } = stage();
-  await objects.patch({ apiVersion: "apps/v1", kind: "Deployment", metadata, spec: { replicas } });
-  interface Found {
-    status?: { readyReplicas?: number };
-  }
-  await eventually(
-    `${deployment} has ${replicas} ready Pods`,
-    async () => {
-      const found = await objects.read<Found>({ apiVersion: "apps/v1", kind: "Deployment", metadata });
-      const pods = await objects.list<Reference>("v1", "Pod", OPERATOR);
-      const left = pods.filter(({ metadata: { name } }) => name.startsWith(`${deployment}-`)).length;
-      return (found?.status?.readyReplicas ?? 0) === replicas && left === replicas;
-    },
-    { seconds: 60 },
-  );
 }
 
 /** Copies of a stream of echo requests, by VNI, that arrive while something is done. */

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { TRAFFIC_CONTROL } from "../../../capabilities/api";
 import { RESOURCES, type Environment } from "../../../capabilities/engine";
+import { seeded } from "../../support/random";
 import type { Delivery, Fault } from "../engine/fake-api-server";
 import { FakeCluster } from "./fake-cluster";
 
@@ -34,17 +35,6 @@ async function scenario(cluster: FakeCluster): Promise<void> {
 /** What the controller itself writes, in order. */
 function writesOf(cluster: FakeCluster): string[] {
   return cluster.server.writes.filter(({ path }) => !isOther(path)).map(({ method, path }) => `${method} ${path}`);
-}
-
-/** The same in every run, another one for each seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** What may happen to events on their way. Each loses, repeats or reorders some of those of a fifth of a second. */
