@@ -8,6 +8,7 @@ import type { TrafficControl } from "./api";
 import {
   DeliveryMetrics,
   Finalizer,
+  InForce,
   JobBudget,
   NodeReconciler,
   OneShot,
@@ -21,17 +22,19 @@ import {
   EngineMetrics,
   KubernetesClient,
   LeaderElection,
+  leaseClient,
   logger,
   runWorkers,
   systemClock,
+  Turns,
   WorkQueue,
   type Clock,
   type Environment,
   type KubernetesApi,
   type ReconcileResult,
 } from "./engine";
-import { isSameAnswer } from "./planning";
-import { allOf, replicasOf, type RawTrafficControl, type ReplicaHandlers, type Replicas } from "./replicas";
+import { newsOf, type News, type PlanFacts } from "./planning";
+import { allOf, replicasOf, startAll, type RawTrafficControl, type ReplicaHandlers, type Replicas } from "./replicas";
 import { EventRecorder, Reporter, ReportingMetrics } from "./reporting";
 import { TrafficControlReconciler } from "./trafficcontrol-reconciler";
 
@@ -53,8 +56,11 @@ export interface Controller {
 export interface ControllerOptions {
   /** What to do when the Lease is lost. Nothing may be written any more; ending the process is the only sure way. */
   onLost?: () => void;
-  /** How to reach the API server; each client asks its fence, if it is given one, before each write. */
-  connect?: (metrics: EngineMetrics, mayWrite?: () => boolean) => KubernetesApi;
+  /**
+   * How to reach the API server; each client asks its fence, if it is given one, before each write. The Lease's has connections of its
+   * own, so that its renewal never waits for others'.
+   */
+  connect?: (metrics: EngineMetrics, mayWrite?: () => boolean, purpose?: "lease") => KubernetesApi;
   clock?: Clock;
   /** How long watches are believed before everything is listed anew; two hours if absent. */
   relistMilliseconds?: number;
@@ -81,7 +87,10 @@ export async function startController(environment: Environment, options: Control
 
 function connectByEnvironment(): Required<ControllerOptions>["connect"] {
   const connection = Connection.fromEnvironment();
-  return (metrics, mayWrite) => new KubernetesClient({ connection, metrics, mayWrite });
+  return (metrics, mayWrite, purpose) =>
+    purpose === "lease"
+      ? leaseClient(Connection.fromEnvironment(), metrics)
+      : new KubernetesClient({ connection, metrics, mayWrite });
 }
 
 type StartOptions = ControllerOptions & Required<Omit<ControllerOptions, "relistMilliseconds">>;
@@ -95,6 +104,11 @@ class TrafficController implements Controller {
   private readonly election: LeaderElection;
   private readonly desired: DesiredState;
   private readonly programmerPods = new ProgrammerPods();
+  private readonly inForce = new InForce();
+  private readonly reporter: Reporter;
+  /** Nodes that have not had their turn since the start. What TrafficControls have to say is worth looking at after all of them have. */
+  private readonly unvisited = new Set<string>();
+  private readonly turns: Turns;
   private readonly replicas: Replicas;
   private readonly nodeReconciler: NodeReconciler;
   private readonly trafficControlReconciler: TrafficControlReconciler;
@@ -113,17 +127,18 @@ class TrafficController implements Controller {
     const { clock, connect, version, relistMilliseconds, isDraining } = options;
     const metrics = (this.engineMetrics = new EngineMetrics({ processMetrics: true, version }));
     this.clock = clock;
+    this.turns = new Turns(clock);
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
     this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
     const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
     const { programmerMode, jobsInFlight, jobsPerSecond, honoursOptOut } = environment;
     const deliveryMetrics = new DeliveryMetrics(metrics);
-    /** For replicas and the Lease. */
+    /** For replicas. */
     const reader = connect(metrics);
     /** For everything else: writes only while leading. */
     const api = connect(metrics, () => this.election.isLeading());
     this.election = new LeaderElection({
-      api: reader,
+      api: connect(metrics, undefined, "lease"),
       namespace: podNamespace,
       name: LEASE,
       identity: `${podName}_${randomUUID()}`,
@@ -145,6 +160,7 @@ class TrafficController implements Controller {
       jobs,
       programmerPods: this.programmerPods,
       wantedPlan: (node, uid) => this.desired.wantedPlan(node, uid),
+      forgetNode: (node) => this.desired.forgetNode(node),
       plan,
       restarts: new Restarts(clock),
       budget: new JobBudget({
@@ -165,27 +181,28 @@ class TrafficController implements Controller {
     const nodesUnderWay = (uid: string): string[] => plan.nodesUnderWay(uid);
     this.reportingMetrics = new ReportingMetrics(metrics, clock);
     const events = (this.events = new EventRecorder({ api, instance: podName, clock, log: logger("events") }));
+    this.reporter = new Reporter({
+      api,
+      events,
+      metrics: this.reportingMetrics,
+      asOfLastRun: programmerMode === "oneShot",
+      admit,
+      clock,
+    });
     this.trafficControlReconciler = new TrafficControlReconciler({
       replicas: this.replicas,
       desired: this.desired,
       nodeReconciler: this.nodeReconciler,
       finalizer: new Finalizer({
         api,
-        plans,
+        inForce: this.inForce,
         nodes,
         nodesUnderWay,
         admit,
         deadlineSeconds: cleanupDeadlineSeconds,
         clock,
       }),
-      reporter: new Reporter({
-        api,
-        events,
-        metrics: this.reportingMetrics,
-        asOfLastRun: programmerMode === "oneShot",
-        admit,
-        clock,
-      }),
+      reporter: this.reporter,
       events,
       cleanupDeadlineSeconds,
     });
@@ -194,9 +211,8 @@ class TrafficController implements Controller {
 
   start(): void {
     this.log.info({ ...this.environment }, "starting");
-    const replicas = allOf(this.replicas);
-    for (const replica of replicas) replica.start();
-    const synced = Promise.all(replicas.map((replica) => replica.synced));
+    startAll(this.replicas);
+    const synced = Promise.all(allOf(this.replicas).map((replica) => replica.synced));
     this.election.start({
       onStartedLeading: () => {
         this.keeper.start();
@@ -249,21 +265,21 @@ class TrafficController implements Controller {
     this.desired.takeDirty();
     // Deletions first, then what happens from now on; most of the rest is as it should be.
     for (const name of this.desired.deleting()) this.trafficControlQueue.add(name, "urgent");
-    for (const nodes of [this.desired.nodes(), plans.keys()])
-      for (const node of nodes) this.nodeQueue.add(node, "background");
-    for (const { node } of jobs.values()) if (node !== "") this.nodeQueue.add(node, "background");
-    for (const name of trafficControls.keys()) this.trafficControlQueue.add(name, "background");
+    for (const nodes of [this.desired.nodes(), plans.keys()]) for (const node of nodes) this.unvisited.add(node);
+    for (const { node } of jobs.values()) if (node !== "") this.unvisited.add(node);
+    for (const node of this.unvisited) this.nodeQueue.add(node, "background");
+    if (this.unvisited.size === 0) this.visitTrafficControls();
     const run = (
       controller: string,
       queue: WorkQueue,
       concurrency: number,
       reconcile: (key: string) => Promise<ReconcileResult>,
     ): Promise<void> => {
-      const { clock, engineMetrics: metrics } = this;
-      return runWorkers({ controller, queue, concurrency, reconcile, clock, metrics, log: logger(controller) });
+      const { turns, clock, engineMetrics: metrics } = this;
+      return runWorkers({ controller, queue, concurrency, reconcile, turns, clock, metrics, log: logger(controller) });
     };
     this.workers = Promise.all([
-      run("node", this.nodeQueue, NODE_WORKERS, (name) => this.nodeReconciler.reconcile(name)),
+      run("node", this.nodeQueue, NODE_WORKERS, (name) => this.reconcileNode(name)),
       run("trafficcontrol", this.trafficControlQueue, TRAFFIC_CONTROL_WORKERS, (name) =>
         this.trafficControlReconciler.reconcile(name),
       ),
@@ -277,13 +293,7 @@ class TrafficController implements Controller {
       onPod: (key, after) => this.change(() => desired.setPod(key, after)),
       onNamespace: (name, after) => this.change(() => desired.setNamespace(name, after)),
       onNode: (name) => this.onNode(name),
-      onPlan: (name, before, after) => {
-        if (!this.isWorking) return;
-        this.nodeQueue.add(name);
-        // A new spec is our own word, and whom it concerns is looked at anyway. Only the node's answer is news.
-        if (!isSameAnswer(before, after)) this.reportOn(name);
-        for (const deleting of desired.deleting()) this.trafficControlQueue.add(deleting, "urgent");
-      },
+      onPlan: (name, before, after) => this.onPlan(name, before, after),
       onJob: (node) => this.onJob(node),
       onProgrammerPod: (key, before, after) => {
         this.programmerPods.change(key, before, after);
@@ -304,6 +314,17 @@ class TrafficController implements Controller {
     this.trafficControlQueue.add(name, "urgent");
   }
 
+  private onPlan(node: string, before: PlanFacts | undefined, after: PlanFacts | undefined): void {
+    const gone = this.inForce.change(before, after);
+    if (!this.isWorking) return;
+    this.nodeQueue.add(node);
+    this.tell(node, newsOf(before, after));
+    if (gone.size === 0) return;
+    for (const name of this.desired.deleting())
+      if (gone.has(this.replicas.trafficControls.get(name)?.metadata.uid ?? ""))
+        this.trafficControlQueue.add(name, "urgent");
+  }
+
   /** Something about the node itself, its plan or its programmer has changed. */
   private onNode(name: string): void {
     if (!this.isWorking) return;
@@ -316,7 +337,34 @@ class TrafficController implements Controller {
   }
 
   private reportOn(node: string): void {
-    for (const name of this.desired.trafficControlsOn(node)) this.enqueue(name);
+    for (const name of this.desired.trafficControlsOn(node)) this.report(name);
+  }
+
+  private tell(node: string, { all, names, waiting }: News): void {
+    if (all) {
+      this.reportOn(node);
+      return;
+    }
+    for (const name of names) this.report(name);
+    if (waiting) for (const name of this.reporter.waitingFor(node)) this.report(name);
+  }
+
+  /** Has the TrafficControl's status looked at, as soon as another one could be written. */
+  private report(name: string): void {
+    if (this.isWorking && this.unvisited.size === 0)
+      this.trafficControlQueue.addAfter(name, this.reporter.restOf(name));
+  }
+
+  private async reconcileNode(name: string): Promise<ReconcileResult> {
+    try {
+      return await this.nodeReconciler.reconcile(name);
+    } finally {
+      if (this.unvisited.delete(name) && this.unvisited.size === 0) this.visitTrafficControls();
+    }
+  }
+
+  private visitTrafficControls(): void {
+    for (const name of this.replicas.trafficControls.keys()) this.trafficControlQueue.add(name, "background");
   }
 
   /** Changes the desired state; what became dirty is queued once all events of this turn of the event loop are in. */

@@ -1,16 +1,18 @@
 /**
  * What the cluster should look like: the TrafficControls that are in force, the Pods they select, and from both the plan of each node.
- * Fed by the controller's informers, asked by the reconcilers; no effects.
+ * Fed by the controller's informers, asked by the reconcilers; no effects. Everything is kept up to date piece by piece: what an event
+ * costs does not depend on how many TrafficControls there are.
  */
-import { isDeepStrictEqual } from "node:util";
 import {
-  collectorsOf,
-  conflictsAmong,
+  ConflictIndex,
+  MAXIMUM_ITEMS,
   overruled,
   planNode,
-  type Collector,
+  TunnelIndex,
   type Conflict,
   type Overruled,
+  type Plan,
+  type Tunnels,
 } from "./planning";
 import {
   SelectionIndex,
@@ -20,17 +22,25 @@ import {
   type PodFacts,
   type Selection,
 } from "./selection";
-import type { PlanSpec, TrafficControl } from "./api";
+import type { TrafficControl } from "./api";
 import { hasFinalizer } from "./delivery";
+
+interface KnownPlan {
+  nodeUID: string;
+  revision: number;
+  plan: Plan;
+}
 
 export class DesiredState {
   private readonly index: SelectionIndex;
   private readonly trafficControls = new Map<string, TrafficControl>();
-  private conflicts = new Map<string, Conflict>();
-  /** Resolved when somebody asks: a list of TrafficControls is one question, not as many as it has items. */
-  private conflictsAreStale = false;
-  /** Of all TrafficControls, those that are being deleted included: their packets may still be on their way. */
-  private collectors: Collector[] = [];
+  private readonly deletingNames = new Set<string>();
+  private readonly conflictIndex = new ConflictIndex();
+  private readonly tunnelIndex = new TunnelIndex();
+  /** As of the last resolve(). */
+  private conflicts: ReadonlyMap<string, Conflict> = new Map();
+  private tunnels: Tunnels = this.tunnelIndex.tunnels();
+  private readonly plans = new Map<string, KnownPlan>();
 
   constructor(operatorNamespaces: ReadonlySet<string>) {
     this.index = new SelectionIndex(operatorNamespaces);
@@ -48,21 +58,34 @@ export class DesiredState {
   setTrafficControl(name: string, trafficControl: TrafficControl | undefined): void {
     if (trafficControl === undefined) this.trafficControls.delete(name);
     else this.trafficControls.set(name, trafficControl);
-    const isWanted = trafficControl !== undefined && trafficControl.metadata.deletionTimestamp === undefined;
-    this.index.setTrafficControl(name, isWanted ? selectorFacts(trafficControl) : undefined);
-    this.conflictsAreStale = true;
+    const isDeleting = trafficControl?.metadata.deletionTimestamp !== undefined;
+    if (isDeleting) this.deletingNames.add(name);
+    else this.deletingNames.delete(name);
+    this.conflictIndex.set(name, trafficControl);
+    this.tunnelIndex.set(name, trafficControl);
+    this.index.setTrafficControl(name, trafficControl && !isDeleting ? selectorFacts(trafficControl) : undefined);
   }
 
-  /** The plan that the node should have. */
-  wantedPlan(node: string, nodeUID: string): PlanSpec {
-    const pods = this.index.selectedOn(node).map(({ pod, trafficControls }) => ({
-      pod,
-      trafficControls: [...trafficControls]
-        .map((name) => this.trafficControls.get(name)!)
-        .filter((trafficControl) => this.isInForce(trafficControl)),
-    }));
-    this.resolveConflicts();
-    return planNode(nodeUID, pods, this.collectors);
+  /** The plan that the node should have. The same object until it may be another one. */
+  wantedPlan(node: string, nodeUID: string): Plan {
+    this.resolve();
+    const revision = this.index.revisionOf(node);
+    const known = this.plans.get(node);
+    if (known?.revision === revision && known.nodeUID === nodeUID) return known.plan;
+    const inForce = new Map<ReadonlySet<string>, TrafficControl[]>();
+    const pods = this.index.selectedOn(node).map(({ pod, trafficControls: names }) => {
+      let trafficControls = inForce.get(names);
+      if (trafficControls === undefined) inForce.set(names, (trafficControls = this.inForceAmong(names)));
+      return { pod, trafficControls };
+    });
+    const plan = planNode(nodeUID, pods, this.tunnels.collectors);
+    this.plans.set(node, { nodeUID, revision, plan });
+    return plan;
+  }
+
+  /** The node has gone. */
+  forgetNode(node: string): void {
+    this.plans.delete(node);
   }
 
   selectionOf(name: string): Selection {
@@ -70,36 +93,36 @@ export class DesiredState {
   }
 
   conflictOf({ metadata }: TrafficControl): Conflict | undefined {
-    this.resolveConflicts();
+    this.resolve();
     return this.conflicts.get(metadata.uid ?? "");
+  }
+
+  /** Why there is no room for the TrafficControl on any node, as a sentence. */
+  refusalOf({ metadata }: TrafficControl): string | undefined {
+    this.resolve();
+    if (!this.tunnels.withoutRoom.has(metadata.uid ?? "")) return undefined;
+    return `The tunnels of older TrafficControls lead to ${MAXIMUM_ITEMS} addresses, for more there is no room in a plan; send to one of those, or delete TrafficControls that are not needed.`;
   }
 
   /** Which older Redirect acts instead of this one, and on how many of its Pods. */
   overruledBy(trafficControl: TrafficControl): Overruled | undefined {
-    const isRedirect = ({ spec }: TrafficControl): boolean => spec.action === "Redirect";
-    if (!isRedirect(trafficControl) || !this.isInForce(trafficControl)) return undefined;
-    const redirects = new Map([...this.trafficControls].filter(([, each]) => isRedirect(each) && this.isInForce(each)));
-    if (redirects.size < 2) return undefined;
-    const { name = "" } = trafficControl.metadata;
-    const onPods = [...this.index.selectionOf(name).nodes.keys()].flatMap((node) =>
-      this.index
-        .selectedOn(node)
-        .filter(({ trafficControls }) => trafficControls.has(name))
-        .map(({ trafficControls }) => [...trafficControls].flatMap((each) => redirects.get(each) ?? [])),
+    if (trafficControl.spec.action !== "Redirect" || !this.isInForce(trafficControl)) return undefined;
+    const groups = this.index.rivalsOf(trafficControl.metadata.name ?? "");
+    return overruled(
+      trafficControl,
+      groups.map(({ pods, redirects }) => ({ pods, redirects: this.inForceAmong(redirects) })),
     );
-    return overruled(trafficControl, onPods);
   }
 
   /** Names of the TrafficControls that select Pods of the node. */
   trafficControlsOn(node: string): Set<string> {
-    return new Set(this.index.selectedOn(node).flatMap(({ trafficControls }) => [...trafficControls]));
+    const sets = new Set(this.index.selectedOn(node).map(({ trafficControls }) => trafficControls));
+    return new Set([...sets].flatMap((names) => [...names]));
   }
 
   /** Names of those that are being deleted. */
-  deleting(): string[] {
-    const isDeleting = ([, { metadata }]: [string, TrafficControl]): boolean =>
-      metadata.deletionTimestamp !== undefined;
-    return [...this.trafficControls].filter(isDeleting).map(([name]) => name);
+  deleting(): ReadonlySet<string> {
+    return this.deletingNames;
   }
 
   nodes(): Iterable<string> {
@@ -107,27 +130,40 @@ export class DesiredState {
   }
 
   takeDirty(): Dirty {
-    this.resolveConflicts();
+    this.resolve();
     return this.index.takeDirty();
+  }
+
+  private inForceAmong(names: Iterable<string>): TrafficControl[] {
+    const inForce: TrafficControl[] = [];
+    for (const name of names) {
+      const trafficControl = this.trafficControls.get(name);
+      if (trafficControl !== undefined && this.isInForce(trafficControl)) inForce.push(trafficControl);
+    }
+    return inForce;
   }
 
   /** Without the finalizer it could vanish with its taps in place, so no plan names it before it has one. */
   private isInForce(trafficControl: TrafficControl): boolean {
-    return hasFinalizer(trafficControl) && this.conflictOf(trafficControl) === undefined;
+    const { uid = "" } = trafficControl.metadata;
+    return hasFinalizer(trafficControl) && !this.conflicts.has(uid) && !this.tunnels.withoutRoom.has(uid);
   }
 
-  private resolveConflicts(): void {
-    if (!this.conflictsAreStale) return;
-    this.conflictsAreStale = false;
-    const before = this.conflicts;
-    this.conflicts = conflictsAmong(this.trafficControls.values());
-    for (const { metadata } of this.trafficControls.values()) {
-      const { name = "", uid = "" } = metadata;
-      if (before.get(uid)?.message !== this.conflicts.get(uid)?.message) this.index.touch(name);
-    }
-    const collectors = collectorsOf(this.trafficControls.values());
-    if (isDeepStrictEqual(collectors, this.collectors)) return;
-    this.collectors = collectors;
-    this.index.touchNodes();
+  /** Looks at what TrafficControls have in common once somebody asks: a list of them is one question, not as many as it has items. */
+  private resolve(): void {
+    const [conflicts, tunnels] = [this.conflictIndex.conflicts(), this.tunnelIndex.tunnels()];
+    if (conflicts === this.conflicts && tunnels === this.tunnels) return;
+    const before = { conflicts: this.conflicts, tunnels: this.tunnels };
+    this.conflicts = conflicts;
+    this.tunnels = tunnels;
+    const concerned = new Set<string>();
+    for (const uid of new Set([...before.conflicts.keys(), ...conflicts.keys()]))
+      if (before.conflicts.get(uid)?.message !== conflicts.get(uid)?.message) concerned.add(uid);
+    for (const uid of new Set([...before.tunnels.withoutRoom, ...tunnels.withoutRoom]))
+      if (before.tunnels.withoutRoom.has(uid) !== tunnels.withoutRoom.has(uid)) concerned.add(uid);
+    if (concerned.size > 0)
+      for (const [name, { metadata }] of this.trafficControls)
+        if (concerned.has(metadata.uid ?? "")) this.index.touch(name);
+    if (JSON.stringify(before.tunnels.collectors) !== JSON.stringify(tunnels.collectors)) this.index.touchNodes();
   }
 }

@@ -14,7 +14,7 @@ import {
   type RawProgrammerPod,
 } from "./delivery";
 import { Informer, RESOURCES, type Clock, type KubernetesApi, type Logger, type RawObject } from "./engine";
-import { planFacts, significantPlanFacts, type PlanFacts } from "./planning";
+import { isSamePlan, planFacts, type PlanFacts } from "./planning";
 import {
   namespaceFacts,
   podFacts,
@@ -54,6 +54,16 @@ export interface Replica {
   stop(): Promise<void>;
   readonly synced: Promise<void>;
   readonly hasSynced: boolean;
+}
+
+/**
+ * Starts them so that Pods come when what selects them is known: otherwise each selector would be tried on all Pods once more, and
+ * each label that a selector mentions would sort them anew.
+ */
+export function startAll(replicas: Replicas): void {
+  const { pods, trafficControls, namespaces } = replicas;
+  for (const replica of allOf(replicas)) if (replica !== pods) replica.start();
+  void Promise.all([trafficControls.synced, namespaces.synced]).then(() => pods.start());
 }
 
 export function allOf(replicas: Replicas): Replica[] {
@@ -114,7 +124,7 @@ export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replic
       ...common,
       path: { resource: NODE_TRAFFIC_PLAN },
       project: planFacts,
-      significant: significantPlanFacts,
+      isSame: isSamePlan,
       onChange: (before, after, name) => on.onPlan(name, before, after),
     }),
     jobs: new Informer({

@@ -37,8 +37,9 @@ export class TrafficControlReconciler {
     }
     const selection = desired.selectionOf(name);
     return reporter.report(trafficControl, {
-      nodes: [...selection.nodes].flatMap(([node, pods]) => this.viewOf(node, pods)),
+      nodes: [...selection.nodes].flatMap(([node, pods]) => this.viewOf(trafficControl, node, pods)),
       conflict: desired.conflictOf(trafficControl),
+      refusal: desired.refusalOf(trafficControl),
       overruled: desired.overruledBy(trafficControl),
       collectors: selection.collectors,
       optedOut: selection.optedOut,
@@ -72,12 +73,12 @@ export class TrafficControlReconciler {
   }
 
   /** Empty for a node that is gone: its Pods will be, too. */
-  private viewOf(name: string, pods: number): NodeView[] {
+  private viewOf({ metadata: { uid = "" } }: TrafficControl, name: string, pods: number): NodeView[] {
     const { replicas, nodeReconciler } = this.options;
     const node = replicas.nodes.get(name);
     if (node === undefined) return [];
     const plan = replicas.plans.get(name);
     const trouble = plan !== undefined && isConfirmed(plan) ? undefined : nodeReconciler.troubleOf(name);
-    return [{ node: name, ready: node.ready, pods, plan, trouble, excess: nodeReconciler.excessOf(name) }];
+    return [{ node: name, ready: node.ready, pods, plan, trouble, excess: nodeReconciler.excessOf(name, uid) }];
   }
 }

@@ -77,6 +77,7 @@ export const REASONS = {
   nodeNotReady: "NodeNotReady",
   programmerFailed: "ProgrammerFailed",
   planTooLarge: "PlanTooLarge",
+  tooManyTunnels: "TooManyTunnels",
   conflictsWith: "ConflictsWith",
   collectorSelected: "CollectorSelected",
   cleanupStarted: "CleanupStarted",

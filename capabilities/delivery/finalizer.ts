@@ -4,7 +4,7 @@
  */
 import { FINALIZER, TRAFFIC_CONTROL, type TrafficControl } from "../api";
 import { must, type Clock, type JsonPatch, type KubernetesApi } from "../engine";
-import { uidsInForce, type PlanFacts } from "../planning";
+import type { InForce } from "./in-force";
 
 /** Not every reason to wait ends with an event. */
 const LOOK_AGAIN_MS = 1_000;
@@ -17,7 +17,7 @@ export type Cleanup =
 
 export interface FinalizerOptions {
   api: KubernetesApi;
-  plans: { values(): Iterable<PlanFacts> };
+  inForce: InForce;
   nodes: { get(name: string): unknown };
   /** Nodes where a write under way may yet put the TrafficControl in force. */
   nodesUnderWay: (uid: string) => string[];
@@ -73,7 +73,7 @@ export class Finalizer {
   /** Nodes that are there and may still tap for this TrafficControl. */
   private nodesInForce(uid: string): string[] {
     const nodes = new Set(this.options.nodesUnderWay(uid));
-    for (const plan of this.options.plans.values()) if (uidsInForce(plan).has(uid)) nodes.add(plan.node);
+    for (const node of this.options.inForce.nodesOf(uid)) nodes.add(node);
     return [...nodes].filter((node) => this.options.nodes.get(node) !== undefined).sort();
   }
 

@@ -13,6 +13,7 @@ export {
 export { decideJob, type JobDecision, type JobSituation } from "./decide";
 export { JobBudget } from "./job-budget";
 export { Finalizer, hasFinalizer, type Cleanup } from "./finalizer";
+export { InForce } from "./in-force";
 export { buildJob, jobName, PROGRAMMER_COMPONENT, templateHash, type Job, type JobSettings } from "./job";
 export { DeliveryMetrics } from "./metrics";
 export { NodeReconciler, type NodeReconcilerOptions, type NodeTrouble } from "./node-reconciler";

@@ -1,5 +1,5 @@
 /** Brings one node's plan and Job to what they should be. Called by the controller for each dirty node; level-triggered. */
-import type { PlanSpec } from "../api";
+import { isDeepStrictEqual } from "node:util";
 import {
   must,
   RESOURCES,
@@ -9,7 +9,7 @@ import {
   type Logger,
   type ReconcileResult,
 } from "../engine";
-import { excess, hashOf, isConfirmed, isEmpty, type PlanFacts } from "../planning";
+import { boundTo, isConfirmed, isEmpty, type Plan, type PlanFacts } from "../planning";
 import { decideJob } from "./decide";
 import type { JobFacts, NodeFacts, ProgrammerPodFacts, RawJob } from "./facts";
 import type { JobBudget } from "./job-budget";
@@ -29,7 +29,9 @@ export interface NodeReconcilerOptions {
   jobs: Informer<RawJob, JobFacts>;
   programmerPods: ProgrammerPods;
   /** The plan that the node should have, from what is selected there now. */
-  wantedPlan: (node: string, nodeUID: string) => PlanSpec;
+  wantedPlan: (node: string, nodeUID: string) => Plan;
+  /** The node has gone. */
+  forgetNode: (node: string) => void;
   plan: PlanWriter;
   restarts: Restarts;
   budget: JobBudget;
@@ -51,9 +53,13 @@ export interface NodeTrouble extends Outcome {
 }
 
 export class NodeReconciler {
-  private readonly tooLarge = new Map<string, string>();
+  /** Nodes on whose plans there is no room for some TrafficControls. */
+  private readonly tooLarge = new Map<string, NonNullable<Plan["leftOut"]>>();
   /** What the nodes were last seen to run since. */
   private readonly boots = new Map<string, string>();
+
+  /** Of the Jobs that the nodes would get now: asked for in every turn. */
+  private readonly templates = new Map<string, { uid: string; hash: string }>();
 
   constructor(private readonly options: NodeReconcilerOptions) {}
 
@@ -63,11 +69,14 @@ export class NodeReconciler {
     if (node === undefined) {
       await Promise.all([existing && this.options.plan.delete(existing), this.reconcileJob(name, undefined, false)]);
       this.options.restarts.forget(name);
+      this.options.forgetNode(name);
       this.tooLarge.delete(name);
       this.boots.delete(name);
+      this.templates.delete(name);
       return {};
     }
     const wanted = boundTo(node.bootID, this.options.wantedPlan(name, node.uid));
+    this.noteExcess(name, wanted);
     if (existing !== undefined && isConfirmed(existing)) this.options.restarts.succeeded(name);
     if (this.isOver(wanted, existing, name)) {
       await Promise.all([existing && this.options.plan.delete(existing), this.reconcileJob(name, node, false)]);
@@ -76,16 +85,16 @@ export class NodeReconciler {
     const before = this.boots.get(name);
     this.boots.set(name, node.bootID);
     if (before !== undefined && before !== node.bootID) {
-      await this.reconcilePlan(name, wanted);
+      await this.writePlan(name, wanted);
       // Nobody has changed a TrafficControl or a Pod: only now does what they say about this node depend on another confirmation.
       this.options.onReport(name);
     }
     if (this.options.oneShot !== undefined) {
-      await this.reconcilePlan(name, wanted);
+      await this.writePlan(name, wanted);
       return this.reconcileJob(name, node, true, wanted);
     }
     // Side by side: the Job's Pod takes much longer to start than the plan to be written.
-    const [, job] = await Promise.all([this.reconcilePlan(name, wanted), this.reconcileJob(name, node, true, wanted)]);
+    const [, job] = await Promise.all([this.writePlan(name, wanted), this.reconcileJob(name, node, true, wanted)]);
     return job;
   }
 
@@ -97,37 +106,40 @@ export class NodeReconciler {
     return complaint && { ...complaint, failures: 0 };
   }
 
-  /** Why the node's plan cannot be written, as a sentence. */
-  excessOf(node: string): string | undefined {
-    return this.tooLarge.get(node);
+  /** Why there is no room for the TrafficControl in the node's plan, as a sentence. */
+  excessOf(node: string, uid: string): string | undefined {
+    const leftOut = this.tooLarge.get(node);
+    return leftOut?.uids.has(uid) === true ? leftOut.message : undefined;
   }
 
   /** Nothing is wanted, and the node has confirmed that nothing is there, or has never been asked for anything. */
-  private isOver(wanted: PlanSpec, existing: PlanFacts | undefined, node: string): boolean {
-    if (!isEmpty(wanted)) return false;
+  private isOver(wanted: Plan, existing: PlanFacts | undefined, node: string): boolean {
+    if (!isEmpty(wanted) || isHopeless(wanted)) return false;
     if (existing === undefined) return true;
     const job = this.jobOf(node);
     const isLingering = job !== undefined && job.state === "active";
     return existing.hash === wanted.hash && isConfirmed(existing) && !isLingering;
   }
 
-  private async reconcilePlan(node: string, wanted: PlanSpec): Promise<void> {
-    const problem = excess(wanted);
-    if (problem !== this.tooLarge.get(node)) {
-      if (problem === undefined) this.tooLarge.delete(node);
-      else this.tooLarge.set(node, problem);
-      this.options.onReport(node);
-    }
-    if (problem === undefined) await this.options.plan.write(node, wanted);
+  private async writePlan(node: string, wanted: Plan): Promise<void> {
+    if (!isHopeless(wanted)) await this.options.plan.write(node, wanted);
+  }
+
+  /** Remembers for whom there is no room, and has it said. */
+  private noteExcess(node: string, { leftOut }: Plan): void {
+    if (isDeepStrictEqual(leftOut, this.tooLarge.get(node))) return;
+    if (leftOut === undefined) this.tooLarge.delete(node);
+    else this.tooLarge.set(node, leftOut);
+    this.options.onReport(node);
   }
 
   private async reconcileJob(
     name: string,
     node: NodeFacts | undefined,
     isActive: boolean,
-    plan?: PlanSpec,
+    plan?: Plan,
   ): Promise<ReconcileResult> {
-    const { restarts, settings, log, budget, oneShot } = this.options;
+    const { restarts, log, budget, oneShot } = this.options;
     const job = this.jobOf(name);
     if (job !== undefined && job.state !== "active") {
       this.recordOutcome(name, job);
@@ -144,8 +156,7 @@ export class NodeReconciler {
       node,
       wanted: isActive && !isSettled,
       job,
-      // Costs more than all the rest, and matters only for a Job that is there and stays.
-      templateHash: isKept ? (job?.templateHash ?? "") : templateHash(node, settings),
+      templateHash: isKept ? (job?.templateHash ?? "") : this.templateHashOf(node),
       isOld: job !== undefined && oneShot === undefined && age >= renewalAge(job.uid),
       backoffMilliseconds: restarts.remaining(name, plan?.hash),
     });
@@ -178,9 +189,17 @@ export class NodeReconciler {
     }
   }
 
-  /** Whether the node's plan object says what is wanted: it may be too large to be written. */
-  private hasPlan(node: string, wanted: PlanSpec): boolean {
+  /** Whether the node's plan object says what is wanted: its write may have failed. */
+  private hasPlan(node: string, wanted: Plan): boolean {
     return this.options.plans.get(node)?.hash === wanted.hash;
+  }
+
+  private templateHashOf(node: NodeFacts): string {
+    const known = this.templates.get(node.name);
+    if (known?.uid === node.uid) return known.hash;
+    const hash = templateHash(node, this.options.settings);
+    this.templates.set(node.name, { uid: node.uid, hash });
+    return hash;
   }
 
   private ageOf({ createdAt }: JobFacts): number {
@@ -238,7 +257,7 @@ export class NodeReconciler {
   }
 }
 
-/** After a restart of the machine the same plan has to be acted on again: Open vSwitch's flows are gone, and a confirmation with them. */
-function boundTo(bootID: string, plan: PlanSpec): PlanSpec {
-  return bootID === "" ? plan : { ...plan, hash: hashOf([plan.hash, bootID]) };
+/** Not even the oldest TrafficControl has room: what was in force before is better than nothing. */
+function isHopeless(wanted: Plan): boolean {
+  return isEmpty(wanted) && wanted.leftOut !== undefined;
 }

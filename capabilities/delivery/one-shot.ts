@@ -4,7 +4,7 @@
  */
 import { FIELD_MANAGER, LABELS, NODE_TRAFFIC_PLAN, type PlanSpec, type PlanStatus } from "../api";
 import { must, RESOURCES, type Informer, type KubernetesApi } from "../engine";
-import type { PlanFacts } from "../planning";
+import { specText, type Plan, type PlanFacts } from "../planning";
 import { jobName, PLAN_FILE } from "./job";
 import type { RawPlan } from "./plan-writer";
 
@@ -21,7 +21,7 @@ export class OneShot {
    * Puts the plan where the node's next Job finds it; goes with the NodeTrafficPlan. What the node has confirmed before ends here: the Job
    * runs whatever the plan is by then, and if it is again the former one, another Job has to bring it back.
    */
-  async provide(node: string, spec: PlanSpec): Promise<void> {
+  async provide(node: string, plan: Plan): Promise<void> {
     const { api, nodesNamespace: namespace } = this.options;
     const { uid, status } = this.planOf(node);
     if (status.observedHash !== undefined) await this.report(node, { observedHash: null });
@@ -39,18 +39,21 @@ export class OneShot {
           labels: { [LABELS.managedBy]: FIELD_MANAGER },
           ownerReferences: [{ apiVersion, kind, name: node, uid }],
         },
-        data: { [PLAN_FILE]: JSON.stringify({ apiVersion, kind, metadata: { name: node, uid }, spec }) },
+        data: {
+          [PLAN_FILE]: `${JSON.stringify({ apiVersion, kind, metadata: { name: node, uid } }).slice(0, -1)},"spec":${specText(plan, [])}}`,
+        },
       },
     );
     must(result, `Writing the ConfigMap ${name} with the plan of ${node}`);
   }
 
   /** Exit code 0: everything in the plan is realized. To be written before the Job, the only witness, is deleted. */
-  async confirm(node: string, { hash, pods, rules, classes }: PlanSpec): Promise<void> {
+  async confirm(node: string, plan: Plan): Promise<void> {
+    const { pods, rules, classes } = JSON.parse(plan.text()) as PlanSpec;
     const realized = new Array<number>(rules.length).fill(0);
     for (const pod of pods) for (const rule of classes[pod.class]!.rules) realized[rule]! += 1;
     const status: PlanStatus = {
-      observedHash: hash,
+      observedHash: plan.hash,
       realizedPods: pods.length,
       rules: rules.map(({ name, uid: ruleUID, generation }, index) => {
         return { name, uid: ruleUID, generation, realizedPods: realized[index]!, pendingPods: [] };

@@ -1,7 +1,7 @@
 /** Writes and deletes NodeTrafficPlans, and knows which TrafficControls a write that is still under way may put in force. */
-import { NODE_TRAFFIC_PLAN, type NodeTrafficPlan, type PlanSpec } from "../api";
-import { must, type Clock, type Informer, type KubernetesApi, type RawObject } from "../engine";
-import { isConfirmed, retiringAfter, type PlanFacts } from "../planning";
+import { NODE_TRAFFIC_PLAN, type NodeTrafficPlan } from "../api";
+import { JsonText, must, type Clock, type Informer, type KubernetesApi, type RawObject } from "../engine";
+import { isConfirmed, retiringAfter, specText, type Plan, type PlanFacts } from "../planning";
 
 /**
  * How long a programmer may take to notice that the plan is again what it last confirmed. It has no reason to say so: to the hash nothing
@@ -26,7 +26,7 @@ export class PlanWriter {
   ) {}
 
   /** Server-side apply of the whole spec; nothing if it is already there. */
-  async write(node: string, wanted: PlanSpec): Promise<void> {
+  async write(node: string, wanted: Plan): Promise<void> {
     // An earlier write had no answer: whether it has got through, only the API server knows.
     if (this.underWay.has(node)) await this.refresh(node);
     const before = this.plans.get(node);
@@ -35,7 +35,6 @@ export class PlanWriter {
       return;
     }
     const retiring = retiringAfter(before, wanted);
-    const spec: PlanSpec = retiring.length > 0 ? { ...wanted, retiring } : wanted;
     const uids = this.underWay.get(node) ?? new Set();
     for (const { uid } of wanted.rules) uids.add(uid);
     this.underWay.set(node, uids);
@@ -45,15 +44,19 @@ export class PlanWriter {
     // `retiring` is made from what is there. A new leader's replica may lag behind the last leader's writes, so its first write of each
     // plan is conditional; a conflict is resolved by the watch and the next attempt.
     const resourceVersion = this.written.has(node) ? undefined : before?.resourceVersion;
-    const result = await this.api.apply<RawPlan>(pathOf(node), {
-      apiVersion: `${NODE_TRAFFIC_PLAN.group}/${NODE_TRAFFIC_PLAN.version}`,
-      kind: NODE_TRAFFIC_PLAN.kind,
-      metadata: { name: node, resourceVersion },
-      spec,
-    });
+    const { group, version, kind } = NODE_TRAFFIC_PLAN;
+    const metadata = JSON.stringify({ name: node, resourceVersion });
+    const head = `"apiVersion":"${group}/${version}","kind":"${kind}","metadata":${metadata}`;
+    // The answer need not repeat the whole plan.
+    const result = await this.api.apply<RawObject>(
+      pathOf(node),
+      new JsonText(`{${head},"spec":${specText(wanted, retiring)}}`),
+      { answer: "metadata" },
+    );
     if (!result.ok && result.code === 409) await this.refresh(node);
     if (isReturn) this.returned.set(node, { uids: new Set(retiring), until: this.clock.monotonic() + RETURN_MS });
-    this.plans.admit(must(result, `Writing the NodeTrafficPlan of ${node}`));
+    const written = must(result, `Writing the NodeTrafficPlan of ${node}`);
+    this.plans.amend(written, (known) => factsAfter(written, wanted, retiring, known));
     this.written.add(node);
     this.underWay.delete(node);
   }
@@ -80,6 +83,17 @@ export class PlanWriter {
     if (!current.ok && current.code === 404) return;
     this.plans.admit(must(current, `Reading the NodeTrafficPlan of ${node}`));
   }
+}
+
+/** What is known of the plan now: what was written, and what the programmer has last said about it. */
+function factsAfter(
+  { metadata: { name, uid, resourceVersion } }: RawObject,
+  { nodeUID, hash, rules }: Plan,
+  retiring: string[],
+  known: PlanFacts | undefined,
+): PlanFacts {
+  const status = known?.uid === uid ? known.status : { rules: [], conditions: [], bridges: [] };
+  return { node: name, uid, resourceVersion, nodeUID, hash, rules: [...rules], retiring, status };
 }
 
 function pathOf(name: string): { resource: typeof NODE_TRAFFIC_PLAN; name: string } {

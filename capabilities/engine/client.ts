@@ -11,10 +11,13 @@ import { pathOf, type ObjectPath } from "./resource";
 import type { ApiFailure, ApiResult } from "./result";
 
 /** Below the Lease's slack (15 s - 10 s), so that a write sent while leading cannot land in the next leader's time. */
-const WRITE_TIMEOUT_MS = 4_000;
+export const WRITE_TIMEOUT_MS = 4_000;
 const READ_TIMEOUT_MS = 30_000;
 /** Socket silence on a watch after which the kernel probes the peer; ten probes, one a second, then the watch fails. */
 const WATCH_KEEPALIVE_MS = 15_000;
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches, which goes for what a write returns as well. */
+const METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 export type JsonPatch = { op: "add" | "remove" | "replace" | "test"; path: string; value?: unknown }[];
 
@@ -22,6 +25,16 @@ export interface DeleteOptions {
   propagationPolicy?: "Background" | "Foreground" | "Orphan";
   preconditions?: { uid?: string; resourceVersion?: string };
   gracePeriodSeconds?: number;
+}
+
+/** A body that is JSON already. */
+export class JsonText {
+  constructor(readonly text: string) {}
+}
+
+export interface WriteOptions {
+  /** What the API server sends back: the whole object, or no more than its metadata where the rest is known and long. */
+  answer?: "object" | "metadata";
 }
 
 export interface ListPage<T> {
@@ -38,7 +51,7 @@ export interface KubernetesApi {
   create<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>>;
   replace<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>>;
   /** Server-side apply with our field manager; takes over fields that others have set. */
-  apply<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>>;
+  apply<T>(path: ObjectPath, body: unknown, options?: WriteOptions): Promise<ApiResult<T>>;
   mergePatch<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>>;
   jsonPatch<T>(path: ObjectPath, patch: JsonPatch): Promise<ApiResult<T>>;
   delete(path: ObjectPath, options?: DeleteOptions): Promise<ApiResult<unknown>>;
@@ -51,8 +64,9 @@ export interface ClientOptions {
   metrics: EngineMetrics;
   /** Asked before each write; false means that this process may not write (any more). */
   mayWrite?: () => boolean;
-  /** For tests. */
+  /** How long a write, or with readTimeoutMilliseconds a read, may take; for who cannot wait that long. */
   writeTimeoutMilliseconds?: number;
+  readTimeoutMilliseconds?: number;
 }
 
 interface Call {
@@ -60,6 +74,7 @@ interface Call {
   path: string;
   body?: string;
   contentType?: string;
+  accept?: string;
   timeoutMilliseconds: number;
 }
 
@@ -84,10 +99,11 @@ export class KubernetesClient implements KubernetesApi {
     return this.write<T>("PUT", pathOf(path) + queryOf({ fieldManager: FIELD_MANAGER }), body);
   }
 
-  apply<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>> {
+  apply<T>(path: ObjectPath, body: unknown, { answer }: WriteOptions = {}): Promise<ApiResult<T>> {
     const query = queryOf({ fieldManager: FIELD_MANAGER, force: true, fieldValidation: "Strict" });
+    const accept = answer === "metadata" ? METADATA_ONLY : undefined;
     // YAML is a superset of JSON, and this is the type that server-side apply has had since its beginning.
-    return this.write<T>("PATCH", pathOf(path) + query, body, "application/apply-patch+yaml");
+    return this.write<T>("PATCH", pathOf(path) + query, body, "application/apply-patch+yaml", accept);
   }
 
   mergePatch<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>> {
@@ -136,7 +152,8 @@ export class KubernetesClient implements KubernetesApi {
   }
 
   private read<T>(path: string): Promise<ApiResult<T>> {
-    return this.call<T>({ method: "GET", path, timeoutMilliseconds: READ_TIMEOUT_MS });
+    const timeoutMilliseconds = this.options.readTimeoutMilliseconds ?? READ_TIMEOUT_MS;
+    return this.call<T>({ method: "GET", path, timeoutMilliseconds });
   }
 
   private write<T>(
@@ -144,12 +161,14 @@ export class KubernetesClient implements KubernetesApi {
     path: string,
     body: unknown,
     contentType = "application/json",
+    accept?: string,
   ): Promise<ApiResult<T>> {
     return this.call<T>({
       method,
       path,
-      body: JSON.stringify(body),
+      body: body instanceof JsonText ? body.text : JSON.stringify(body),
       contentType,
+      accept,
       timeoutMilliseconds: this.options.writeTimeoutMilliseconds ?? WRITE_TIMEOUT_MS,
     });
   }
@@ -193,7 +212,7 @@ export class KubernetesClient implements KubernetesApi {
         agent,
         headers: {
           ...headers,
-          Accept: "application/json",
+          Accept: call.accept ?? "application/json",
           "User-Agent": FIELD_MANAGER,
           ...(call.body === undefined
             ? {}

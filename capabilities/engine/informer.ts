@@ -40,6 +40,8 @@ export interface InformerOptions<Raw extends RawObject, T> {
   onChange: ChangeHandler<T>;
   /** What counts as a change; everything in the projection by default. */
   significant?: (object: T) => unknown;
+  /** The same as a comparison, for what is long. */
+  isSame?: (before: T, after: T) => boolean;
   /** How long the watch is believed before everything is listed anew; two hours if absent, ±20 %. */
   relistMilliseconds?: number;
   clock: Clock;
@@ -52,6 +54,8 @@ interface Entry<T> {
   uid: string;
   /** Number of the last list in which it was. */
   list: number;
+  /** Put together from a write and what was known before (amend): what the API server says of the same version is more. */
+  isAmended?: boolean;
 }
 
 export class Informer<Raw extends RawObject, T> {
@@ -105,6 +109,15 @@ export class Informer<Raw extends RawObject, T> {
    */
   admit(raw: Raw): void {
     this.put(raw);
+  }
+
+  /**
+   * The same for a write whose answer does not say everything: `object` makes the rest from what was known. The watch, which delivers
+   * this version whole, has the last word.
+   */
+  amend(written: RawObject, object: (known: T | undefined) => T): void {
+    const known = this.entries.get(keyOf(written));
+    this.enter(written, () => object(known?.uid === written.metadata.uid ? known.object : undefined), true);
   }
 
   private async run(): Promise<void> {
@@ -218,21 +231,27 @@ export class Informer<Raw extends RawObject, T> {
   }
 
   private put(raw: Raw): void {
+    this.enter(raw, () => this.options.project(raw), false);
+  }
+
+  private enter(raw: RawObject, project: () => T, isAmended: boolean): void {
     const key = keyOf(raw);
     const before = this.entries.get(key);
     const version = BigInt(raw.metadata.resourceVersion);
-    if (before !== undefined && before.version >= version) return;
-    if ((this.tombstones.get(key) ?? -1n) >= version) return;
-    const object = this.options.project(raw);
+    const isKnown =
+      before !== undefined && (before.isAmended === true ? before.version > version : before.version >= version);
+    if (isKnown || (this.tombstones.get(key) ?? -1n) >= version) return;
+    const object = project();
     const { uid } = raw.metadata;
-    this.entries.set(key, { object, version, uid, list: before?.list ?? 0 });
-    const isSame = before?.uid === uid && this.significance(before.object) === this.significance(object);
-    if (!isSame) this.options.onChange(before?.object, object, key);
+    this.entries.set(key, { object, version, uid, list: before?.list ?? 0, isAmended });
+    if (before?.uid !== uid || !this.isSame(before.object, object)) this.options.onChange(before?.object, object, key);
   }
 
   /** Not kept per object: events are rarer than objects. */
-  private significance(object: T): string {
-    return JSON.stringify(this.options.significant?.(object) ?? object);
+  private isSame(before: T, after: T): boolean {
+    const { isSame, significant = (object: T): unknown => object } = this.options;
+    if (isSame !== undefined) return isSame(before, after);
+    return JSON.stringify(significant(before)) === JSON.stringify(significant(after));
   }
 
   private remove(key: string, version: bigint, uid?: string): void {

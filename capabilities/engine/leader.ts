@@ -4,7 +4,8 @@
  */
 import type { Clock } from "./clock";
 import { sleep } from "./clock";
-import type { KubernetesApi } from "./client";
+import { KubernetesClient, WRITE_TIMEOUT_MS, type KubernetesApi } from "./client";
+import type { Connection } from "./connection";
 import type { Logger } from "./log";
 import type { EngineMetrics } from "./metrics";
 import { RESOURCES } from "./resource";
@@ -33,6 +34,17 @@ export interface LeaderElectionOptions {
   clock: Clock;
   metrics: EngineMetrics;
   log: Logger;
+}
+
+/** Not fenced, and soon ready for another attempt: half of the time in which one has to succeed, as controller-runtime has it. */
+export function leaseClient(connection: Connection, metrics: EngineMetrics): KubernetesApi {
+  const milliseconds = RENEW_DEADLINE_MS / 2;
+  return new KubernetesClient({
+    connection,
+    metrics,
+    readTimeoutMilliseconds: milliseconds,
+    writeTimeoutMilliseconds: Math.min(milliseconds, WRITE_TIMEOUT_MS),
+  });
 }
 
 export class LeaderElection {
@@ -102,9 +114,14 @@ export class LeaderElection {
   }
 
   private async tryAcquireOrRenew(): Promise<boolean> {
-    const { api, clock, identity } = this.options;
-    const asked = clock.monotonic();
-    const current = await api.get<Lease>(this.path());
+    const asked = this.options.clock.monotonic();
+    // As client-go does: whoever leads knows the Lease and need not ask for it first.
+    const held = this.renewedAt === undefined ? undefined : this.observed?.lease;
+    if (held !== undefined) {
+      const written = await this.write(held);
+      if (written !== "conflict") return this.settle(written, asked);
+    }
+    const current = await this.options.api.get<Lease>(this.path());
     if (!current.ok && current.code !== 404) {
       this.options.log.warn({ failure: current }, "cannot read the Lease");
       return false;
@@ -112,31 +129,40 @@ export class LeaderElection {
     const lease = current.ok ? current.value : undefined;
     this.observe(lease);
     const holder = lease?.spec?.holderIdentity ?? "";
-    if (holder !== "" && holder !== identity) {
+    if (holder !== "" && holder !== this.options.identity) {
       // Somebody else has taken it while we believed to lead.
       this.renewedAt = undefined;
       if (!this.hasExpired()) return false;
     }
+    return this.settle(await this.write(lease), asked);
+  }
+
+  /** Writes the Lease as ours over what is there; "conflict" if something else is there by now. */
+  private async write(lease: Lease | undefined): Promise<Lease | "conflict" | undefined> {
+    const { api, clock, identity, namespace, name, log } = this.options;
     const time = new Date(clock.now()).toISOString().replace("Z", "000Z");
-    const isOurs = holder === identity;
+    const isOurs = lease?.spec?.holderIdentity === identity;
     const spec = {
       holderIdentity: identity,
       leaseDurationSeconds: LEASE_SECONDS,
-      acquireTime: isOurs ? lease?.spec?.acquireTime : time,
+      acquireTime: isOurs ? lease.spec?.acquireTime : time,
       renewTime: time,
       leaseTransitions: (lease?.spec?.leaseTransitions ?? 0) + (isOurs ? 0 : 1),
     };
-    const { namespace, name } = this.options;
     const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { namespace, name }, spec };
     const written =
       lease === undefined
         ? await api.create<Lease>({ resource: RESOURCES.leases, namespace }, body)
         : await api.replace<Lease>(this.path(), { ...body, metadata: lease.metadata });
-    if (!written.ok) {
-      this.options.log.warn({ failure: written }, "cannot write the Lease");
-      return false;
-    }
-    this.observe(written.value);
+    if (written.ok) return written.value;
+    if (written.code === 409 || written.code === 404) return "conflict";
+    log.warn({ failure: written }, "cannot write the Lease");
+    return undefined;
+  }
+
+  private settle(written: Lease | "conflict" | undefined, asked: number): boolean {
+    if (written === undefined || written === "conflict") return false;
+    this.observe(written);
     // Counted from before the request: the Lease may have been renewed at any moment since.
     this.renewedAt = asked;
     return true;

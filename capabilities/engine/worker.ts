@@ -3,6 +3,7 @@ import type { Clock } from "./clock";
 import type { Logger } from "./log";
 import type { EngineMetrics, ReconcileOutcome } from "./metrics";
 import { ApiError } from "./result";
+import type { Turns } from "./turn";
 import type { WorkQueue } from "./workqueue";
 
 /** What reconcile wants next: nothing, or to be called again after so many milliseconds even if nothing changes. */
@@ -16,6 +17,8 @@ export interface WorkerOptions {
   /** Makes the world as the key's object wants it. Level-triggered: reads current state, may be called any number of times. */
   reconcile: (key: string) => Promise<ReconcileResult>;
   concurrency: number;
+  /** Shared by all workers of the process. */
+  turns: Turns;
   clock: Clock;
   metrics: EngineMetrics;
   log: Logger;
@@ -28,10 +31,12 @@ export async function runWorkers(options: WorkerOptions): Promise<void> {
 }
 
 async function runWorker(options: WorkerOptions): Promise<void> {
-  const { queue, metrics, controller } = options;
+  const { queue, metrics, controller, turns } = options;
   for (;;) {
     const key = await queue.take();
     if (key === undefined) return;
+    const over = turns.over();
+    if (over !== undefined) await over;
     metrics.activeWorkers.inc({ controller });
     const started = options.clock.monotonic();
     const result = await reconcileOnce(key, options);

@@ -1,7 +1,7 @@
 /** One JSON text per value, and its hash: what makes two plans comparable. */
 import { createHash } from "node:crypto";
 
-/** JSON with sorted keys and without undefined fields. Half of a plan's cost: written for speed. */
+/** JSON with sorted keys and without undefined fields. Written for speed. */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   let json = "";
@@ -19,5 +19,10 @@ export function canonicalJson(value: unknown): string {
 
 /** The first 32 hexadecimal digits of the SHA-256 of the canonical JSON. */
 export function hashOf(value: unknown): string {
-  return createHash("sha256").update(canonicalJson(value)).digest("hex").slice(0, 32);
+  return hashOfText(canonicalJson(value));
+}
+
+/** The same of a text that is canonical JSON already. */
+export function hashOfText(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }

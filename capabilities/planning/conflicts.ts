@@ -5,7 +5,7 @@
 import type { PlanPort, TrafficControl } from "../api";
 import { canonicalJson } from "./canonical";
 import { planPort } from "./ports";
-import { precedence } from "./precedence";
+import { inPrecedence } from "./precedence";
 
 export interface Conflict {
   /** Name of the TrafficControl that has won. */
@@ -31,8 +31,8 @@ interface Claim {
 export function conflictsAmong(trafficControls: Iterable<TrafficControl>): Map<string, Conflict> {
   const claimed = new Map<string, { claim: Claim; owner: string }>();
   const conflicts = new Map<string, Conflict>();
-  const candidates = [...trafficControls].filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  for (const trafficControl of candidates.sort(precedence)) {
+  const candidates = [...trafficControls].filter(isCandidate);
+  for (const trafficControl of inPrecedence(candidates)) {
     const { name = "", uid = "" } = trafficControl.metadata;
     const claims = claimsOf(trafficControl);
     const lost = claims
@@ -49,6 +49,64 @@ export function conflictsAmong(trafficControls: Iterable<TrafficControl>): Map<s
     for (const claim of claims) if (!claimed.has(claim.subject)) claimed.set(claim.subject, { claim, owner: name });
   }
   return conflicts;
+}
+
+/**
+ * The same, kept up to date TrafficControl by TrafficControl. Only those that want something of which another one wants something else can
+ * lose or make others lose, and that is hardly ever anybody.
+ */
+export class ConflictIndex {
+  private readonly trafficControls = new Map<string, TrafficControl>();
+  /** Subject → value → names of those who want it. */
+  private readonly wanted = new Map<string, Map<string, Set<string>>>();
+  /** Subjects of which several values are wanted. */
+  private readonly contested = new Set<string>();
+  private current: Map<string, Conflict> | undefined = new Map();
+
+  set(name: string, trafficControl: TrafficControl | undefined): void {
+    const before = this.trafficControls.get(name);
+    if (before !== undefined) for (const claim of claimsOf(before)) this.withdraw(claim, name);
+    this.trafficControls.delete(name);
+    if (trafficControl === undefined || !isCandidate(trafficControl)) return;
+    this.trafficControls.set(name, trafficControl);
+    for (const claim of claimsOf(trafficControl)) this.claim(claim, name);
+  }
+
+  /** The losers by UID; the same object as long as nothing has changed. */
+  conflicts(): ReadonlyMap<string, Conflict> {
+    if (this.current !== undefined) return this.current;
+    const names = new Set<string>();
+    for (const subject of this.contested)
+      for (const claimants of this.wanted.get(subject)!.values()) for (const name of claimants) names.add(name);
+    this.current = conflictsAmong([...names].map((name) => this.trafficControls.get(name)!));
+    return this.current;
+  }
+
+  private claim({ subject, value }: Claim, name: string): void {
+    let values = this.wanted.get(subject);
+    if (values === undefined) this.wanted.set(subject, (values = new Map<string, Set<string>>()));
+    const claimants = values.get(value) ?? new Set();
+    values.set(value, claimants.add(name));
+    if (values.size < 2) return;
+    this.contested.add(subject);
+    this.current = undefined;
+  }
+
+  private withdraw({ subject, value }: Claim, name: string): void {
+    const values = this.wanted.get(subject);
+    // One TrafficControl may want the same twice.
+    if (values === undefined) return;
+    const claimants = values.get(value);
+    if (claimants?.delete(name) === true && claimants.size === 0) values.delete(value);
+    if (values.size === 0) this.wanted.delete(subject);
+    if (!this.contested.has(subject)) return;
+    this.current = undefined;
+    if (values.size < 2) this.contested.delete(subject);
+  }
+}
+
+function isCandidate({ metadata }: TrafficControl): boolean {
+  return metadata.deletionTimestamp === undefined;
 }
 
 function claimsOf({ spec }: TrafficControl): Claim[] {

@@ -1,6 +1,6 @@
 /** The part of a NodeTrafficPlan that the controller keeps: a thousand whole plans would be half a gigabyte. */
-import type { NodeTrafficPlan, PlanStatus } from "../api";
-import { canonicalJson } from "./canonical";
+import { isDeepStrictEqual } from "node:util";
+import type { NodeTrafficPlan, PlanStatus, RuleResult } from "../api";
 
 export interface PlanFacts {
   node: string;
@@ -37,30 +37,107 @@ export function planFacts({ metadata, spec, status = {} }: NodeTrafficPlan): Pla
   };
 }
 
-/** Everything but counters and versions: what may change the outcome of a reconcile. */
-export function significantPlanFacts(plan: PlanFacts): unknown {
-  return { ...plan, resourceVersion: undefined, status: significantStatus(plan) };
-}
-
-function significantStatus({ status }: PlanFacts): unknown {
-  const rules = status.rules?.map((rule) => ({ ...rule, packets: undefined, bytes: undefined }));
-  const conditions = status.conditions?.map(({ type, status: value, reason, message }) => [
-    type,
-    value,
-    reason,
-    message,
-  ]);
-  return { ...status, rules, conditions };
-}
-
-/** Whether the programmer's answer is the same before and after, and as true: counters apart, a new plan does not change it. */
-export function isSameAnswer(before: PlanFacts | undefined, after: PlanFacts | undefined): boolean {
-  if (before === undefined || after === undefined) return before === after;
-  // The plan has become again what the programmer has answered already.
-  if (isConfirmed(after) && !isConfirmed(before)) return false;
+/** Whether the two differ in counters and versions at most: nothing that may change the outcome of a reconcile. */
+export function isSamePlan(before: PlanFacts, after: PlanFacts): boolean {
   return (
-    before.uid === after.uid && canonicalJson(significantStatus(before)) === canonicalJson(significantStatus(after))
+    before.uid === after.uid &&
+    before.nodeUID === after.nodeUID &&
+    before.hash === after.hash &&
+    isSameList(before.retiring, after.retiring, (a, b) => a === b) &&
+    isSameList(before.rules, after.rules, isSameRule) &&
+    before.status.observedHash === after.status.observedHash &&
+    before.status.realizedPods === after.status.realizedPods &&
+    isSameOfNode(before, after) &&
+    isSameList(before.status.rules ?? [], after.status.rules ?? [], isSameResult)
   );
+}
+
+/** Whom another answer of a node's programmer concerns. */
+export interface News {
+  /** Every TrafficControl of the node. */
+  all: boolean;
+  /** Names of those whose own result is another one. */
+  names: ReadonlySet<string>;
+  /** Those that have waited for the node, because its answer is about the plan as it is now and was not before. */
+  waiting: boolean;
+}
+
+const NOTHING: News = { all: false, names: new Set(), waiting: false };
+
+/**
+ * What the programmer says now and did not say before. Counters are no news, nor is a new plan: whom that concerns is looked at anyway. One
+ * Pod more on a node is news for the TrafficControls that select it, not for the hundred others there.
+ */
+export function newsOf(before: PlanFacts | undefined, after: PlanFacts | undefined): News {
+  if (before === undefined || after === undefined) return before === after ? NOTHING : { ...NOTHING, all: true };
+  const hasLapsed = before.hash === after.hash && isConfirmed(before) && !isConfirmed(after);
+  if (before.uid !== after.uid || !isSameOfNode(before, after) || hasLapsed) return { ...NOTHING, all: true };
+  const names = new Set<string>();
+  const known = new Map((before.status.rules ?? []).map((result) => [result.uid, result]));
+  for (const result of after.status.rules ?? []) {
+    const old = known.get(result.uid);
+    known.delete(result.uid);
+    if (old === undefined || !isSameResult(old, result)) names.add(result.name);
+  }
+  for (const { name } of known.values()) names.add(name);
+  return { all: false, names, waiting: isConfirmed(after) && !isConfirmed(before) };
+}
+
+/** What the plan asks for and what its programmer says about it. */
+export interface Answer {
+  generation?: number;
+  result?: RuleResult;
+}
+
+const NO_ANSWER: Answer = {};
+const answersOfPlans = new WeakMap<PlanFacts, Map<string, Answer>>();
+
+/** About one TrafficControl. Asked for every TrafficControl of every node, so it is looked up, not searched. */
+export function answerOf(plan: PlanFacts, uid: string): Answer {
+  let answers = answersOfPlans.get(plan);
+  if (answers === undefined) {
+    answers = new Map(plan.rules.map((rule): [string, Answer] => [rule.uid, { generation: rule.generation }]));
+    for (const result of plan.status.rules ?? []) answers.set(result.uid, { ...answers.get(result.uid), result });
+    answersOfPlans.set(plan, answers);
+  }
+  return answers.get(uid) ?? NO_ANSWER;
+}
+
+function isSameOfNode({ status: before }: PlanFacts, { status: after }: PlanFacts): boolean {
+  return (
+    isDeepStrictEqual(before.bridges, after.bridges) &&
+    isSameList(
+      before.conditions ?? [],
+      after.conditions ?? [],
+      // What is well says how much of it there is.
+      (a, b) =>
+        a.type === b.type &&
+        a.status === b.status &&
+        a.reason === b.reason &&
+        (a.message === b.message || a.status === "True"),
+    )
+  );
+}
+
+function isSameRule(a: PlanFacts["rules"][number], b: PlanFacts["rules"][number]): boolean {
+  return a.uid === b.uid && a.generation === b.generation && a.name === b.name;
+}
+
+function isSameResult(a: RuleResult, b: RuleResult): boolean {
+  const isPlain = (result: RuleResult): boolean => result.pendingPods.length === 0;
+  return (
+    a.uid === b.uid &&
+    a.generation === b.generation &&
+    a.realizedPods === b.realizedPods &&
+    a.pendingCount === b.pendingCount &&
+    a.reason === b.reason &&
+    a.message === b.message &&
+    ((isPlain(a) && isPlain(b)) || isDeepStrictEqual(a.pendingPods, b.pendingPods))
+  );
+}
+
+function isSameList<T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean): boolean {
+  return a.length === b.length && a.every((item, index) => isSame(item, b[index]!));
 }
 
 /** Whether the node's programmer has acted on the plan as it is now. */
@@ -81,7 +158,7 @@ export function uidsInForce(plan: PlanFacts): Set<string> {
 /** `retiring` of the plan that follows: what may be in force now and is not wanted any more. */
 export function retiringAfter(
   before: PlanFacts | undefined,
-  next: { nodeUID: string; rules: { uid: string }[] },
+  next: { nodeUID: string; rules: readonly { uid: string }[] },
 ): string[] {
   // A node that was made anew under the same name starts without taps.
   if (before === undefined || before.nodeUID !== next.nodeUID) return [];

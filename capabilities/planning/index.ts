@@ -1,18 +1,20 @@
 /** From TrafficControls and Pods to one plan per node. Pure and deterministic. */
 export { canonicalJson, hashOf } from "./canonical";
-export { conflictsAmong, type Conflict } from "./conflicts";
+export { ConflictIndex, conflictsAmong, type Conflict } from "./conflicts";
 export {
+  answerOf,
   isConfirmed,
-  isSameAnswer,
+  isSamePlan,
+  newsOf,
   planFacts,
   retiringAfter,
-  significantPlanFacts,
   uidsInForce,
+  type News,
   type PlanFacts,
   type PlanFactsStatus,
 } from "./facts";
-export { excess, isEmpty, planNode, type PlannedPod } from "./plan";
+export { boundTo, isEmpty, MAXIMUM_ITEMS, planNode, specText, type Plan, type PlannedPod } from "./plan";
 export { planPort } from "./ports";
 export { precedence } from "./precedence";
-export { collectorsOf, type Collector } from "./collectors";
-export { overruled, type Overruled } from "./redirects";
+export { collectorsOf, TunnelIndex, tunnelsOf, type Collector, type Tunnels } from "./collectors";
+export { overruled, type Overruled, type Rivals } from "./redirects";

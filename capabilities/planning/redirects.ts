@@ -1,6 +1,6 @@
 /** Several Redirects on one Pod: the oldest of each direction acts, the others are told by whom they are overruled. */
 import type { TrafficControl } from "../api";
-import { precedence } from "./precedence";
+import { inPrecedence, precedence } from "./precedence";
 
 /** Who overrules a Redirect, and on how many Pods. */
 export interface Overruled {
@@ -11,18 +11,25 @@ export interface Overruled {
 
 type Direction = "Egress" | "Ingress";
 
-/** `onPods`: for each Pod that `loser` selects, all TrafficControls that select it. undefined if it is overruled nowhere. */
-export function overruled(loser: TrafficControl, onPods: Iterable<readonly TrafficControl[]>): Overruled | undefined {
+/** Pods that the same Redirects select. */
+export interface Rivals {
+  pods: number;
+  /** All Redirects in force that select them, in any order. */
+  redirects: readonly TrafficControl[];
+}
+
+/** `groups`: all Pods that `loser` selects. undefined if it is overruled nowhere. */
+export function overruled(loser: TrafficControl, groups: Iterable<Rivals>): Overruled | undefined {
   const winners = new Set<TrafficControl>();
-  let pods = 0;
-  for (const all of onPods) {
-    const stronger = all.filter((other) => overrules(other, loser));
+  let concerned = 0;
+  for (const { pods, redirects } of groups) {
+    const stronger = redirects.filter((other) => overrules(other, loser));
     if (stronger.length === 0) continue;
-    pods++;
+    concerned += pods;
     for (const winner of stronger) winners.add(winner);
   }
-  const [first] = [...winners].sort(precedence);
-  return first && { winner: first.metadata.name ?? "", pods };
+  const [first] = inPrecedence(winners);
+  return first && { winner: first.metadata.name ?? "", pods: concerned };
 }
 
 function overrules(other: TrafficControl, loser: TrafficControl): boolean {

@@ -1,6 +1,6 @@
 /** How far one node is with one TrafficControl. Pure: from what the controller knows of the node to a state with a reason. */
 import { CONDITIONS, REASONS, type RuleResult, type TrafficControl } from "../api";
-import { isConfirmed, type PlanFacts } from "../planning";
+import { answerOf, isConfirmed, type PlanFacts } from "../planning";
 
 /** Everything that bears on one node. */
 export interface NodeView {
@@ -11,7 +11,7 @@ export interface NodeView {
   plan?: PlanFacts;
   /** What the controller knows of the node's programmer, if it is in trouble. */
   trouble?: { reason: string; message: string; failures: number };
-  /** Why no plan can be written. */
+  /** Why there is no room for it in the node's plan. */
   excess?: string;
 }
 
@@ -45,11 +45,10 @@ export function nodeStateOf({ metadata }: TrafficControl, view: NodeView): NodeS
   if (report?.status === "False" && report.reason === REASONS.ovsUnreachable && view.ready) {
     return failed(report.reason, sentence(report.message), false);
   }
-  const rule = plan?.rules.find(({ uid }) => uid === metadata.uid);
-  const result = plan?.status.rules?.find(({ uid }) => uid === metadata.uid);
+  const { generation, result } = plan === undefined ? {} : answerOf(plan, metadata.uid ?? "");
   const answer = result?.generation === metadata.generation && result !== undefined ? stateOfResult(result) : undefined;
   // The programmer's answer counts even if its node has become silent since: taps outlive the kubelet.
-  const isAnswered = plan !== undefined && rule?.generation === metadata.generation && isConfirmed(plan);
+  const isAnswered = plan !== undefined && generation === metadata.generation && isConfirmed(plan);
   if (isAnswered && answer !== undefined && speaksOf(result, view.pods, answer)) return answer;
   if (!view.ready) {
     return { state: "notReady", reason: REASONS.nodeNotReady, message: "The node is not ready." };

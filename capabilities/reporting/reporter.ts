@@ -1,4 +1,7 @@
-/** Writes the status of TrafficControls, at most once a second each and only if it differs, and the Events that go with it. */
+/**
+ * Writes the status of TrafficControls, at most once a second each and only if it differs, and the Events that go with it. How far a
+ * thousand nodes are is not told node by node: as long as there is no other news than another count, the pauses grow.
+ */
 import { isDeepStrictEqual } from "node:util";
 import {
   CONDITIONS,
@@ -16,6 +19,8 @@ import { statusOf } from "./status";
 import { list } from "./words";
 
 const COALESCE_MS = 1_000;
+/** The longest pause between two words that differ in how many nodes are done. */
+const MAXIMUM_PAUSE_MS = 8_000;
 /**
  * A resident programmer answers within this. So the first word about a generation waits for it if there is nothing better to say than
  * "programming": one write instead of two, and Ready a second earlier.
@@ -25,6 +30,8 @@ const PATIENCE_MS = 200;
 export interface Situation {
   nodes: readonly NodeView[];
   conflict?: { winner: string; message: string };
+  /** Why no node has room for it. */
+  refusal?: string;
   /** An older Redirect acts instead on some of its Pods. */
   overruled?: { winner: string; pods: number };
   /** Pods that own the remoteIP and are therefore not selected. */
@@ -50,11 +57,15 @@ interface Memory {
   /** When this generation was first looked at. */
   firstSeenAt: number;
   writtenAt: number;
+  /** How long to wait after that before another count is written. */
+  pause: number;
   unrealizedSince: Map<string, number>;
 }
 
 export class Reporter {
   private readonly memories = new Map<string, Memory>();
+  /** Names of those that are not realized on a node, by node. */
+  private readonly waiting = new Map<string, Set<string>>();
 
   constructor(private readonly options: ReporterOptions) {}
 
@@ -66,25 +77,55 @@ export class Reporter {
     const { collectors, ...rest } = situation;
     const unrealizedFor = new Map([...memory.unrealizedSince].map(([node, since]) => [node, moment - since]));
     const output = statusOf({ trafficControl, ...rest, asOfLastRun, unrealizedFor, now: clock.now() });
-    memory.unrealizedSince = new Map(
-      output.unrealized.map((node) => [node, memory.unrealizedSince.get(node) ?? moment]),
-    );
+    this.remember(name, memory, output.unrealized, moment);
     metrics.set(name, output.status);
     const result = { requeueAfterMilliseconds: output.recheckAfterMilliseconds };
     if (collectors.length > 0) this.warnOfCollectors(trafficControl, collectors);
     if (isDeepStrictEqual(output.status, trafficControl.status)) return result;
-    const isProgramming = readyOf(output.status)?.reason === REASONS.programming;
+    const before = readyOf(trafficControl.status);
+    const after = readyOf(output.status);
+    const isProgramming = after?.reason === REASONS.programming;
+    const isProgress = isProgramming && before?.reason === REASONS.programming && before.status === after.status;
     const patience = isProgramming ? memory.firstSeenAt + PATIENCE_MS : -Infinity;
-    const wait = Math.max(memory.writtenAt + COALESCE_MS, patience) - moment;
-    if (wait > 0) return { requeueAfterMilliseconds: wait };
+    const wait = Math.max(memory.writtenAt + (isProgress ? memory.pause : COALESCE_MS), patience) - moment;
+    if (wait > 0) return { requeueAfterMilliseconds: earliest(wait, output.recheckAfterMilliseconds) };
     memory.writtenAt = moment;
+    memory.pause = isProgress ? Math.min(2 * memory.pause, MAXIMUM_PAUSE_MS) : COALESCE_MS;
     await this.write(trafficControl, output.status);
     return result;
   }
 
+  /** Names of the TrafficControls for which the node is not where it should be, as far as they have been looked at. */
+  waitingFor(node: string): Iterable<string> {
+    return this.waiting.get(node) ?? [];
+  }
+
+  /** For how many milliseconds there is no use in looking at the TrafficControl again: its status could not be written yet. */
+  restOf(name: string): number {
+    const memory = this.memories.get(name);
+    return memory === undefined ? 0 : Math.max(0, memory.writtenAt + COALESCE_MS - this.options.clock.monotonic());
+  }
+
   forget(name: string): void {
+    const memory = this.memories.get(name);
+    if (memory !== undefined) this.remember(name, memory, [], 0);
     this.memories.delete(name);
     this.options.metrics.forget(name);
+  }
+
+  private remember(name: string, memory: Memory, unrealized: readonly string[], moment: number): void {
+    const before = memory.unrealizedSince;
+    memory.unrealizedSince = new Map(unrealized.map((node) => [node, before.get(node) ?? moment]));
+    for (const node of unrealized) {
+      const names = this.waiting.get(node);
+      if (names === undefined) this.waiting.set(node, new Set([name]));
+      else names.add(name);
+    }
+    for (const node of before.keys()) {
+      if (memory.unrealizedSince.has(node)) continue;
+      const names = this.waiting.get(node);
+      if (names?.delete(name) === true && names.size === 0) this.waiting.delete(node);
+    }
   }
 
   private async write(trafficControl: TrafficControl, status: TrafficControlStatus): Promise<void> {
@@ -119,12 +160,18 @@ export class Reporter {
     const { name = "", uid = "", generation = 0 } = metadata;
     let memory = this.memories.get(name);
     if (memory?.uid !== uid) {
-      memory = { uid, generation, firstSeenAt: moment, writtenAt: -Infinity, unrealizedSince: new Map() };
+      if (memory !== undefined) this.remember(name, memory, [], moment);
+      const unrealizedSince = new Map<string, number>();
+      memory = { uid, generation, firstSeenAt: moment, writtenAt: -Infinity, pause: COALESCE_MS, unrealizedSince };
       this.memories.set(name, memory);
     }
     if (memory.generation !== generation) Object.assign(memory, { generation, firstSeenAt: moment });
     return memory;
   }
+}
+
+function earliest(a: number, b: number | undefined): number {
+  return b === undefined ? a : Math.min(a, b);
 }
 
 function readyOf(status: TrafficControlStatus | undefined): Condition | undefined {

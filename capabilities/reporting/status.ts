@@ -21,6 +21,8 @@ export interface StatusInput {
   /** Existing nodes with selected Pods, in any order. */
   nodes: readonly NodeView[];
   conflict?: { winner: string; message: string };
+  /** Why no node has room for it, as a sentence. */
+  refusal?: string;
   /** Nobody watches the nodes since (oneShot mode): what is said holds for the last run. */
   asOfLastRun?: boolean;
   overruled?: { winner: string; pods: number };
@@ -111,6 +113,7 @@ function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]
     };
     return { verdicts: [...stalled(REASONS.conflictsWith, conflict.message), conflicted] };
   }
+  if (input.refusal !== undefined) return { verdicts: stalled(REASONS.tooManyTunnels, input.refusal) };
   if (judged.length === 0) return { verdicts: [ready(REASONS.noPodsSelected, nothingSelected(input))] };
   const unrealized = judged.filter(({ state }) => state.state !== "realized" && state.state !== "notReady");
   const answering = judged.filter(({ state }) => state.state !== "notReady");

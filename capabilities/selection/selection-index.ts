@@ -55,6 +55,9 @@ export class SelectionIndex {
   /** Names of the TrafficControls that send packets to an address. */
   private readonly sendersTo = new Map<string, Set<string>>();
   private dirty: Dirty = { nodes: new Set(), trafficControls: new Set() };
+  /** Grows whenever a node becomes dirty. */
+  private revision = 0;
+  private readonly revisions = new Map<string, number>();
 
   constructor(private readonly operatorNamespaces: ReadonlySet<string>) {}
 
@@ -67,10 +70,13 @@ export class SelectionIndex {
     if (before?.item !== after?.item || !hasStayed) this.recount(before, after, hasStayed);
     if (before === undefined || after === undefined || !hasStayed) return;
     if (isPlanned && JSON.stringify(planned(before.pod)) !== JSON.stringify(planned(after.pod)))
-      this.dirty.nodes.add(after.pod.node);
+      this.soil(after.pod.node);
     for (const address of new Set([...before.pod.addresses, ...after.pod.addresses]))
       for (const name of this.sendersTo.get(address) ?? NONE)
-        if (after.item.selectors.has(this.trafficControls.get(name)!.selector)) this.dirty.trafficControls.add(name);
+        if (after.item.selectors.has(this.trafficControls.get(name)!.selector)) {
+          this.dirty.trafficControls.add(name);
+          this.markRivals(after.item);
+        }
   }
 
   setNamespace(name: string, namespace: NamespaceFacts | undefined): void {
@@ -107,13 +113,30 @@ export class SelectionIndex {
 
   /** Makes the TrafficControl and its nodes dirty: something else about it has changed. */
   touch(name: string): void {
-    for (const node of this.trafficControls.get(name)?.selector.nodes.keys() ?? []) this.dirty.nodes.add(node);
     this.dirty.trafficControls.add(name);
+    const selector = this.trafficControls.get(name)?.selector;
+    if (selector === undefined) return;
+    for (const node of selector.nodes.keys()) this.soil(node);
+    if (isRedirect(selector)) for (const item of this.itemsOf(selector)) this.markRivals(item);
   }
 
   /** Makes every node dirty where something is selected: what all plans say has changed. */
   touchNodes(): void {
-    for (const node of this.nodes()) this.dirty.nodes.add(node);
+    for (const node of this.nodes()) this.soil(node);
+  }
+
+  /** Another number whenever what is selected on the node, or what is known about it, may have become something else. */
+  revisionOf(node: string): number {
+    return this.revisions.get(node) ?? 0;
+  }
+
+  /** The Pods that a Redirect shares with others, as groups of Pods that the same Redirects select. */
+  rivalsOf(redirect: string): { pods: number; redirects: string[] }[] {
+    const selector = this.trafficControls.get(redirect)?.selector;
+    if (selector === undefined) return [];
+    return [...this.itemsOf(selector)]
+      .flatMap((item) => this.rivalsIn(item))
+      .filter(({ redirects }) => redirects.length > 1 && redirects.includes(redirect));
   }
 
   selectedOn(node: string): SelectedPod[] {
@@ -151,7 +174,14 @@ export class SelectionIndex {
 
   /** Nodes where something is selected. */
   nodes(): string[] {
-    return [...this.podsOfNode.keys()].filter((node) => this.selectedOn(node).length > 0);
+    const nodes: string[] = [];
+    for (const [node, entries] of this.podsOfNode)
+      for (const { item } of entries)
+        if (item.selectors.size > 0 && !this.optsOut(item.namespace)) {
+          nodes.push(node);
+          break;
+        }
+    return nodes;
   }
 
   /** What has changed since the last call. */
@@ -222,12 +252,14 @@ export class SelectionIndex {
 
   private link(item: Item, selector: SelectorItem): void {
     item.selectors.add(selector);
+    if (isRedirect(selector)) this.markRivals(item);
     for (const { pod } of item.pods) this.count(selector, pod, 1);
     this.mark(selector);
   }
 
   private unlink(item: Item, selector: SelectorItem): void {
     item.selectors.delete(selector);
+    if (isRedirect(selector)) this.markRivals(item);
     for (const { pod } of item.pods) this.count(selector, pod, -1);
     this.mark(selector);
   }
@@ -241,6 +273,7 @@ export class SelectionIndex {
     };
     for (const selector of old!) if (!hasStayed || !young!.has(selector)) change(selector, before!.pod, -1);
     for (const selector of young!) if (!hasStayed || !old!.has(selector)) change(selector, after!.pod, 1);
+    for (const item of [before?.item, after?.item]) if (item !== undefined) this.markRivals(item);
   }
 
   private count(selector: SelectorItem, { namespace, node }: PodFacts, by: 1 | -1): void {
@@ -250,7 +283,37 @@ export class SelectionIndex {
     }
     selector.pods += by;
     step(selector.nodes, node, by);
+    this.soil(node);
+  }
+
+  private soil(node: string): void {
     this.dirty.nodes.add(node);
+    this.revisions.set(node, ++this.revision);
+  }
+
+  private *itemsOf(selector: SelectorItem): IterableIterator<Item> {
+    for (const item of this.items.fewest(selector.restrictions)) if (item.selectors.has(selector)) yield item;
+  }
+
+  /** What Redirects say about each other changes with any of them. */
+  private markRivals(item: Item): void {
+    for (const selector of item.selectors) if (isRedirect(selector)) this.mark(selector);
+  }
+
+  private rivalsIn(item: Item): { pods: number; redirects: string[] }[] {
+    if (this.optsOut(item.namespace)) return [];
+    const names = [...item.selectors].flatMap((selector) =>
+      isRedirect(selector) ? [...selector.trafficControls] : [],
+    );
+    // Pods of the item to which one of them sends its packets are no Pods of that one.
+    const receivers = new Set(
+      names.flatMap((name) =>
+        this.trafficControls.get(name)!.facts.collectors.flatMap((address) => [...this.owners.of(address)]),
+      ),
+    );
+    const special = [...receivers].filter((entry) => entry.item === item);
+    const groups = special.map(({ pod }) => ({ pods: 1, redirects: [...this.withoutSenders(new Set(names), pod)] }));
+    return [{ pods: item.pods.size - special.length, redirects: names }, ...groups];
   }
 
   private optsOut(namespace: string): boolean {
@@ -267,6 +330,10 @@ export class SelectionIndex {
     if (!senders.some((name) => names.has(name))) return names;
     return new Set([...names].filter((name) => !senders.includes(name)));
   }
+}
+
+function isRedirect({ matcher }: SelectorItem): boolean {
+  return matcher.facts.action === "Redirect";
 }
 
 /** What a plan says about a Pod. */

@@ -6,7 +6,7 @@ import type { PlanFacts } from "../../../capabilities/planning";
 import { VirtualClock } from "../engine/virtual-clock";
 import { samplePlan } from "../planning/samples";
 
-const NOTHING = { nodeUID: "uid-node-1", hash: "empty", pods: [], rules: [], classes: [] };
+const NOTHING = { nodeUID: "uid-node-1", hash: "empty", rules: [], text: () => "{}" };
 
 describe("PlanWriter", () => {
   it("waits for what was in force for a moment, even if the watch tells of the write before its answer does", async () => {
@@ -14,12 +14,12 @@ describe("PlanWriter", () => {
     const after = samplePlan([], { hash: NOTHING.hash, retiring: ["uid-brief"] }, { observedHash: NOTHING.hash });
     let current: PlanFacts = brief;
     let seenByWatch: string[] | undefined;
-    const plans = { get: () => current, admit: () => (current = after) };
+    const plans = { get: () => current, amend: () => (current = after) };
     const api = {
       apply: () => {
         current = after; // To its hash the plan is confirmed now.
         seenByWatch = writer.nodesUnderWay("uid-brief");
-        return Promise.resolve({ ok: true, value: {} });
+        return Promise.resolve({ ok: true, value: { metadata: {} } });
       },
     };
     const writer = new PlanWriter(api as unknown as KubernetesApi, plans as never, new VirtualClock());

@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import {
+  JsonText,
   pathOf,
   type ApiFailure,
   type ApiResult,
@@ -13,6 +14,7 @@ import {
   type ListPage,
   type ObjectPath,
   type Query,
+  type WriteOptions,
 } from "../../../capabilities/engine";
 
 export interface FakeObject {
@@ -357,13 +359,16 @@ class FakeClient implements KubernetesApi {
     });
   }
 
-  apply<T>(path: ObjectPath, body: unknown): Promise<ApiResult<T>> {
+  apply<T>(path: ObjectPath, text: unknown, { answer }: WriteOptions = {}): Promise<ApiResult<T>> {
+    const body: unknown = text instanceof JsonText ? JSON.parse(text.text) : text;
     return this.write("apply", path, body, () => {
       const before = this.server.get(path);
       const { resourceVersion } = (body as { metadata: { resourceVersion?: string } }).metadata;
       const isStale = resourceVersion !== undefined && resourceVersion !== before?.metadata.resourceVersion;
       if (isStale) return failure(409, "Conflict", "modified");
-      return { ok: true, value: this.store(path, { ...(body as FakeObject), status: before?.status }) };
+      const stored = this.store(path, { ...(body as FakeObject), status: before?.status });
+      if (answer !== "metadata") return { ok: true, value: stored };
+      return { ok: true, value: { kind: "PartialObjectMetadata", metadata: stored.metadata } };
     });
   }
 

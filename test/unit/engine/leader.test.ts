@@ -85,9 +85,9 @@ describe("LeaderElection", () => {
     const api = server.client();
     let isSlow = false;
     const slow: typeof api = Object.assign(Object.create(api) as typeof api, {
-      get: async (...args: Parameters<typeof api.get>) => {
+      replace: async (...args: Parameters<typeof api.replace>) => {
         if (isSlow) await new Promise<void>((resolve) => void clock.after(9_000, resolve));
-        return api.get(...args);
+        return api.replace(...args);
       },
     });
     const leader = candidateWith(slow, clock, "a");
@@ -97,6 +97,26 @@ describe("LeaderElection", () => {
     assert.deepEqual(leader.events, ["won", "lost"]);
     await clock.advance(10_000);
     assert.equal(leader.election.isLeading(), false, "although the Lease was renewed in the end");
+  });
+
+  it("renews it with one request, and reads it again only if somebody else has written it", async () => {
+    const { server, clock } = setUp();
+    const api = server.client();
+    let reads = 0;
+    const counting: typeof api = Object.assign(Object.create(api) as typeof api, {
+      get: (...args: Parameters<typeof api.get>) => {
+        reads += 1;
+        return api.get(...args);
+      },
+    });
+    const leader = candidateWith(counting, clock, "a");
+    await clock.advance(9_000);
+    assert.equal(reads, 1);
+    assert.ok(server.writes.length >= 4, `${server.writes.length} renewals`);
+    server.put(LEASE, { metadata: { labels: { touched: "by-somebody" } } });
+    await clock.advance(9_000);
+    assert.equal(reads, 2);
+    assert.deepEqual(leader.events, ["won"]);
   });
 
   it("is fenced the moment it reads that another one has the Lease", async () => {

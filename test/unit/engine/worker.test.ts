@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { EngineMetrics, logger, runWorkers, WorkQueue, type ReconcileResult } from "../../../capabilities/engine";
+import {
+  EngineMetrics,
+  logger,
+  runWorkers,
+  systemClock,
+  Turns,
+  WorkQueue,
+  type ReconcileResult,
+} from "../../../capabilities/engine";
 import { VirtualClock } from "./virtual-clock";
 
 function setUp(reconcile: (key: string) => Promise<ReconcileResult>): {
@@ -11,7 +19,7 @@ function setUp(reconcile: (key: string) => Promise<ReconcileResult>): {
   const clock = new VirtualClock();
   const metrics = new EngineMetrics();
   const queue = new WorkQueue({ name: "test", clock, metrics });
-  const common = { controller: "test", queue, clock, metrics, log: logger("test") };
+  const common = { controller: "test", queue, clock, metrics, log: logger("test"), turns: new Turns(clock) };
   return { queue, clock, metrics, finished: runWorkers({ ...common, reconcile, concurrency: 2 }) };
 }
 
@@ -70,5 +78,31 @@ describe("runWorkers", () => {
       );
     }
     queue.stop();
+  });
+});
+
+describe("Turns", () => {
+  it("let others have theirs, however much work there is that waits for nothing", async () => {
+    const clock = new VirtualClock();
+    const metrics = new EngineMetrics();
+    const queue = new WorkQueue({ name: "test", clock, metrics });
+    const reconcile = (): Promise<ReconcileResult> => {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      return Promise.resolve({});
+    };
+    let turns = 0;
+    const watch = (): void => {
+      turns += 1;
+      if (queue.length > 0) setImmediate(watch);
+    };
+    for (let i = 0; i < 200; i++) queue.add(String(i));
+    watch();
+    const common = { controller: "test", queue, clock, metrics, log: logger("test") };
+    const finished = runWorkers({ ...common, reconcile, concurrency: 4, turns: new Turns(systemClock) });
+    while (queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    queue.stop();
+    await finished;
+    assert.ok(turns > 10, `${turns} turns`);
   });
 });

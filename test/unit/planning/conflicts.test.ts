@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { ReturnPort, TargetPort, TrafficControl } from "../../../capabilities/api";
-import { conflictsAmong } from "../../../capabilities/planning";
+import { ConflictIndex, conflictsAmong } from "../../../capabilities/planning";
 import { sampleTrafficControl } from "./samples";
 
 /** The n-th TrafficControl, each younger than the one before. */
@@ -106,6 +107,45 @@ describe("conflictsAmong", () => {
     assert.equal(
       conflict?.message,
       "TrafficControl tc-1, which is older, uses port tap0 as ovsInternal, this one as device.",
+    );
+  });
+});
+
+describe("ConflictIndex", function () {
+  this.timeout(30_000);
+
+  it("says after any history what conflictsAmong says of all", () => {
+    const port = fc.oneof(
+      fc.constantFrom("a", "b", "c").map(internal),
+      fc.constantFrom("a", "b", "c").map(device),
+      fc.record({ version: fc.constantFrom(1, 2), index: fc.constantFrom(0, 1) }).map(({ version, index }) => {
+        return { erspan: { remoteIP, version, ...(version === 1 ? { index } : {}) } };
+      }),
+    );
+    const wanted = fc.option(
+      fc.record({
+        target: port,
+        back: fc.option(fc.constantFrom("a", "b", "c").map(internal), { nil: undefined }),
+        isDeleting: fc.boolean(),
+      }),
+      { nil: undefined },
+    );
+    const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 7 }), wanted), { maxLength: 40 });
+    fc.assert(
+      fc.property(steps, (history) => {
+        const index = new ConflictIndex();
+        const model = new Map<string, TrafficControl>();
+        for (const [n, want] of history) {
+          const name = `tc-${n}`;
+          const made = want && nth(n, want.target as TargetPort, want.back);
+          if (made !== undefined && want?.isDeleting === true)
+            made.metadata = { ...made.metadata, deletionTimestamp: "2026-02-01T00:00:00Z" };
+          index.set(name, made);
+          if (made === undefined) model.delete(name);
+          else model.set(name, made);
+          assert.deepEqual(new Map(index.conflicts()), conflictsAmong(model.values()));
+        }
+      }),
     );
   });
 });

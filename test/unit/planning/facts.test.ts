@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import type { NodeTrafficPlan } from "../../../capabilities/api";
 import {
+  answerOf,
   isConfirmed,
-  isSameAnswer,
+  isSamePlan,
+  newsOf,
   planFacts,
   retiringAfter,
-  significantPlanFacts,
   uidsInForce,
 } from "../../../capabilities/planning";
 import { samplePlan } from "./samples";
@@ -49,40 +50,102 @@ describe("planFacts", () => {
   });
 });
 
-describe("significantPlanFacts", () => {
-  const significance = (change: (plan: NodeTrafficPlan) => void): string => {
-    const plan = structuredClone(PLAN);
-    change(plan);
-    return JSON.stringify(significantPlanFacts(planFacts(plan)));
-  };
-  const unchanged = significance(() => undefined);
+function changed(change: (plan: NodeTrafficPlan) => void): ReturnType<typeof planFacts> {
+  const plan = structuredClone(PLAN);
+  change(plan);
+  return planFacts(plan);
+}
 
+const count = ({ metadata, status }: NodeTrafficPlan): void => {
+  Object.assign(metadata, { resourceVersion: "8" });
+  Object.assign(status!.rules![0]!, { packets: 2, bytes: 120 });
+};
+
+describe("isSamePlan", () => {
   it("does not see counters, so that counting wakes nobody", () => {
-    const counted = significance(({ metadata, status }) => {
-      Object.assign(metadata, { resourceVersion: "8" });
-      Object.assign(status!.rules![0]!, { packets: 2, bytes: 120 });
-    });
-    assert.equal(counted, unchanged);
+    assert.equal(isSamePlan(planFacts(PLAN), changed(count)), true);
   });
 
   for (const [what, change] of [
+    ["another plan of the same name", (plan) => (plan.metadata.uid = "other")],
+    ["another node of the same name", (plan) => (plan.spec.nodeUID = "other")],
     ["a new hash", (plan) => (plan.spec.hash = "other")],
+    ["a rule's new generation", (plan) => (plan.spec.rules[0]!.generation = 4)],
+    ["what retires", (plan) => (plan.spec.retiring = ["x"])],
     ["a confirmation", (plan) => (plan.status!.observedHash = "other")],
     ["a pending Pod", (plan) => (plan.status!.rules![0]!.pendingCount = 1)],
     ["a problem of a rule", (plan) => (plan.status!.rules![0]!.reason = "TargetPortFailed")],
     ["a condition", (plan) => (plan.status!.conditions![0]!.status = "False")],
+    ["a bridge", (plan) => (plan.status!.bridges = [{ name: "br", kind: "Unknown" }])],
   ] as [string, (plan: NodeTrafficPlan) => void][]) {
-    it(`sees ${what}`, () => assert.notEqual(significance(change), unchanged));
+    it(`sees ${what}`, () => assert.equal(isSamePlan(planFacts(PLAN), changed(change)), false));
   }
 });
 
-describe("isSameAnswer", () => {
+describe("newsOf", () => {
+  const news = (
+    after: (plan: NodeTrafficPlan) => void,
+    before: (plan: NodeTrafficPlan) => void = () => undefined,
+  ): unknown => {
+    const { all, names, waiting } = newsOf(changed(before), changed(after));
+    return { all, names: [...names].sort(), waiting };
+  };
+  const nothing = { all: false, names: [], waiting: false };
+
   it("is about what the programmer says, not about what it is told or counts", () => {
-    const before = planFacts(PLAN);
-    assert.equal(isSameAnswer(before, { ...before, hash: "other", rules: [], resourceVersion: "9" }), true);
-    assert.equal(isSameAnswer(before, { ...before, status: { ...before.status, observedHash: "other" } }), false);
-    assert.equal(isSameAnswer({ ...before, hash: "other" }, before), false, "an answer that has become true is news");
-    assert.equal(isSameAnswer(before, undefined), false);
+    assert.deepEqual(news(count), nothing);
+    assert.deepEqual(
+      news(({ spec }) => Object.assign(spec, { hash: "other", rules: [] })),
+      nothing,
+    );
+  });
+
+  it("names the TrafficControls whose result has changed, come or gone, and no other", () => {
+    const tap = PLAN.status!.rules![0]!;
+    const other = { ...tap, name: "other", uid: "o" };
+    const gone = { ...tap, name: "gone", uid: "g" };
+    assert.deepEqual(
+      news(
+        ({ status }) => (status!.rules = [tap, { ...other, realizedPods: 7 }]),
+        ({ status }) => (status!.rules = [tap, other, gone]),
+      ),
+      { all: false, names: ["gone", "other"], waiting: false },
+    );
+  });
+
+  it("is for those who have waited, if the answer has become true", () => {
+    assert.deepEqual(
+      news(
+        () => undefined,
+        ({ spec }) => (spec.hash = "other"),
+      ),
+      { ...nothing, waiting: true },
+    );
+  });
+
+  it("is for all, if the node as a whole says something else, its answer has lapsed, or there is another plan", () => {
+    const all = { ...nothing, all: true };
+    assert.deepEqual(
+      news(({ status }) => (status!.conditions![0]!.status = "False")),
+      all,
+    );
+    assert.deepEqual(
+      news(({ status }) => (status!.observedHash = "other")),
+      all,
+    );
+    assert.deepEqual(
+      news(({ metadata }) => (metadata.uid = "other")),
+      all,
+    );
+    assert.equal(newsOf(planFacts(PLAN), undefined).all, true);
+  });
+});
+
+describe("answerOf", () => {
+  it("has what the plan asks for and what the node says about it", () => {
+    const { generation, result } = answerOf(planFacts(PLAN), "t");
+    assert.deepEqual([generation, result?.realizedPods], [3, 1]);
+    assert.deepEqual(answerOf(planFacts(PLAN), "unknown"), {});
   });
 });
 

@@ -1,12 +1,30 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { excess, hashOf, planNode, precedence, type PlannedPod } from "../../../capabilities/planning";
+import type { PlanSpec } from "../../../capabilities/api";
+import {
+  canonicalJson,
+  hashOf,
+  planNode as planAsText,
+  precedence,
+  specText,
+  type Collector,
+  type Plan,
+  type PlannedPod,
+} from "../../../capabilities/planning";
 import { samplePod } from "../selection/samples";
 import { sampleTrafficControl } from "./samples";
 
 const old = sampleTrafficControl({ name: "old", creationTimestamp: "2026-01-01T00:00:00Z" });
 const younger = sampleTrafficControl({ name: "a-younger", creationTimestamp: "2026-01-02T00:00:00Z" });
 const twin = sampleTrafficControl({ name: "older-twin", creationTimestamp: "2026-01-01T00:00:00Z" });
+
+function specOf(plan: Plan): PlanSpec {
+  return JSON.parse(specText(plan, [])) as PlanSpec;
+}
+
+function planNode(nodeUID: string, selected: readonly PlannedPod[], collectors?: readonly Collector[]): PlanSpec {
+  return specOf(planAsText(nodeUID, selected, collectors));
+}
 
 describe("precedence", () => {
   it("puts the older first, and of two of the same second the one whose name comes first", () => {
@@ -65,6 +83,33 @@ describe("planNode", function () {
     assert.deepEqual(planNode("node-uid", [{ pod: samplePod(), trafficControls: [] }]), empty);
   });
 
+  it("is canonical JSON, whatever is in it", () => {
+    const text = fc.string({ maxLength: 8 });
+    const pod = fc.record({
+      name: text,
+      addresses: fc.array(text, { maxLength: 2 }),
+      macs: fc.array(text, { maxLength: 2 }),
+      interfaces: fc.option(fc.array(text, { maxLength: 2 }), { nil: undefined }),
+      created: fc.option(fc.nat(), { nil: undefined }),
+      staticUID: fc.option(text, { nil: undefined }),
+    });
+    const selected = fc.array(fc.tuple(pod, fc.subarray([old, younger, twin])), { maxLength: 5 });
+    fc.assert(
+      fc.property(text, selected, fc.array(text, { maxLength: 2 }), (nodeUID, pods, ends) => {
+        const plan = planAsText(
+          nodeUID,
+          pods.map(([facts, trafficControls]) => ({ pod: samplePod(facts), trafficControls })),
+          ends.map((remoteIP) => ({ remoteIP })),
+        );
+        assert.equal(plan.text(), canonicalJson(JSON.parse(plan.text())));
+        assert.deepEqual(
+          plan.rules,
+          specOf(plan).rules.map(({ uid, name, generation }) => ({ uid, name, generation })),
+        );
+      }),
+    );
+  });
+
   it("hashes exactly nodeUID, pods, rules and classes", () => {
     const { hash, ...rest } = planNode("node-uid", [{ pod: samplePod(), trafficControls: [old] }]);
     assert.match(hash, /^[0-9a-f]{32}$/);
@@ -116,40 +161,57 @@ describe("planNode", function () {
   });
 });
 
-describe("excess", function () {
+describe("a plan in which there is no room for all", function () {
   this.timeout(30_000);
 
   const many = (count: number): PlannedPod[] =>
     Array.from({ length: count }, (_, i) => ({ pod: samplePod({ name: `p${i}` }), trafficControls: [old] }));
+  const aged = (count: number, prefix = "t"): ReturnType<typeof sampleTrafficControl>[] =>
+    Array.from({ length: count }, (_, i) => {
+      const creationTimestamp = new Date(Date.UTC(2026, 0, 2) + i * 1_000).toISOString();
+      return sampleTrafficControl({ name: `${prefix}${i}`, creationTimestamp });
+    });
 
-  it("lets the budget of 250 Pods and 300 rules through, within 512 KiB", () => {
-    const rules = Array.from({ length: 300 }, (_, i) => sampleTrafficControl({ name: `traffic-control-${i}` }));
-    const plan = planNode(
+  it("has room for 250 Pods and 300 rules, within 512 KiB", () => {
+    const rules = aged(300, "traffic-control-");
+    const plan = planAsText(
       "n",
       Array.from({ length: 250 }, (_, i) => ({
         pod: samplePod({ name: `pod-with-a-long-name-${i}` }),
         trafficControls: rules,
       })),
     );
-    assert.equal(excess(plan), undefined);
-    assert.ok(JSON.stringify(plan).length < 512 * 1024);
+    assert.equal(plan.leftOut, undefined);
+    assert.ok(plan.text().length < 512 * 1024);
   });
 
-  it("refuses more Pods or rules than the CRD allows, and more bytes than etcd", () => {
-    assert.match(excess(planNode("n", many(1_001))) ?? "", /1001 Pods/);
-    const rules = Array.from({ length: 1_001 }, (_, i) => sampleTrafficControl({ name: `t${i}` }));
-    assert.match(excess(planNode("n", [{ pod: samplePod(), trafficControls: rules }])) ?? "", /1001 TrafficControls/);
-    const collectors = Array.from({ length: 1_001 }, (_, i) => ({ remoteIP: `10.0.${i >> 8}.${i & 255}` }));
-    const tapped = [{ pod: samplePod(), trafficControls: rules.slice(0, 1) }];
-    assert.equal(excess(planNode("n", tapped, collectors.slice(1))), undefined);
-    assert.match(excess(planNode("n", tapped, collectors)) ?? "", /1001 tunnels/);
-    const fat = planNode(
-      "n",
-      many(1_000).map(({ pod, trafficControls }) => ({
-        pod: { ...pod, addresses: Array.from({ length: 16 }, () => "f".repeat(64)) },
-        trafficControls,
-      })),
+  it("has the oldest 1000 TrafficControls, says whom it leaves out, and is what it would be without them", () => {
+    const rules = aged(1_003);
+    const plan = planAsText("n", [{ pod: samplePod(), trafficControls: [...rules].reverse() }]);
+    assert.deepEqual([...plan.leftOut!.uids].sort(), ["uid-t1000", "uid-t1001", "uid-t1002"]);
+    assert.match(plan.leftOut!.message, /^1003 TrafficControls act on the node; a plan holds 1000\. The oldest 1000/);
+    assert.equal(plan.text(), planAsText("n", [{ pod: samplePod(), trafficControls: rules.slice(0, 1_000) }]).text());
+  });
+
+  it("leaves out the TrafficControl that selects too many Pods, and no older one", () => {
+    const selected = many(1_001).map(({ pod }, i) => ({ pod, trafficControls: i === 0 ? [old, younger] : [younger] }));
+    const plan = planAsText("n", selected);
+    assert.match(plan.leftOut!.message, /^1001 Pods/);
+    assert.deepEqual(
+      specOf(plan).pods.map(({ name }) => name),
+      ["p0"],
     );
-    assert.match(excess(fat) ?? "", /bytes/);
+  });
+
+  it("is no longer than etcd takes", () => {
+    const rules = aged(500);
+    const selected = many(1_000).map(({ pod }, i) => ({
+      pod,
+      trafficControls: rules.filter((_rule, j) => ((Math.imul(i + 1, Math.imul(j + 7, 0x9e3779b1)) >>> 13) & 1) === 0),
+    }));
+    const plan = planAsText("n", selected);
+    assert.match(plan.leftOut!.message, /bytes/);
+    const bytes = Buffer.byteLength(plan.text());
+    assert.ok(bytes <= 1024 * 1024 && bytes > 900 * 1024, `${bytes} bytes`);
   });
 });

@@ -1,7 +1,8 @@
 /** Collectors of the whole cluster, and who overrules a Redirect. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { Direction, TrafficControl } from "../../../capabilities/api";
-import { collectorsOf, overruled, planNode } from "../../../capabilities/planning";
+import { overruled, planNode, TunnelIndex, tunnelsOf } from "../../../capabilities/planning";
 import { sampleTrafficControl } from "./samples";
 
 describe("collectors", () => {
@@ -18,13 +19,50 @@ describe("collectors", () => {
       sampleTrafficControl({ name: "d" }, { targetPort: { ovsInternal: { name: "tap0" } } }),
     ];
     const expected = [{ remoteIP }, { remoteIP, udpPort: 4789 }, { remoteIP: "fd00::1", udpPort: 6081 }];
-    assert.deepEqual(collectorsOf(all), expected);
-    assert.deepEqual(collectorsOf(all.reverse()), expected);
+    assert.deepEqual(tunnelsOf(all), { collectors: expected, withoutRoom: new Set() });
+    assert.deepEqual(tunnelsOf(all.reverse()).collectors, expected);
   });
 
   it("change the plan of a node with rules, and of no other", () => {
     const collectors = [{ remoteIP }];
-    assert.deepEqual(planNode("uid", [], collectors), planNode("uid", []));
+    assert.equal(planNode("uid", [], collectors).text(), planNode("uid", []).text());
+  });
+});
+
+describe("tunnels for which there is no room", function () {
+  this.timeout(30_000);
+
+  const nth = (n: number, remoteIP: string): TrafficControl =>
+    sampleTrafficControl(
+      { name: `tc-${n}`, creationTimestamp: `2026-01-01T00:00:0${n}Z` },
+      { targetPort: { gre: { remoteIP } } },
+    );
+
+  it("are those of the newest; who shares an end with an older one has room", () => {
+    const all = [nth(1, "10.0.0.1"), nth(2, "10.0.0.2"), nth(3, "10.0.0.3"), nth(4, "10.0.0.1")];
+    const { collectors, withoutRoom } = tunnelsOf(all.reverse(), 2);
+    assert.deepEqual(collectors, [{ remoteIP: "10.0.0.1" }, { remoteIP: "10.0.0.2" }]);
+    assert.deepEqual([...withoutRoom], ["uid-tc-3"]);
+  });
+
+  it("are after any history what they are from scratch", () => {
+    const step = fc.record({
+      n: fc.integer({ min: 0, max: 9 }),
+      end: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const index = new TunnelIndex(3);
+        const model = new Map<string, TrafficControl>();
+        for (const { n, end } of steps) {
+          const trafficControl = end === undefined ? undefined : nth(n, `10.0.0.${end}`);
+          index.set(`tc-${n}`, trafficControl);
+          if (trafficControl === undefined) model.delete(`tc-${n}`);
+          else model.set(`tc-${n}`, trafficControl);
+          assert.deepEqual(index.tunnels(), tunnelsOf(model.values(), 3));
+        }
+      }),
+    );
   });
 });
 
@@ -50,6 +88,7 @@ describe("a Redirect is overruled", () => {
   ];
   for (const [what, loser, pods, expected] of cases)
     it(what, () => {
-      assert.deepEqual(overruled(loser, pods), expected);
+      const groups = pods.map((redirects) => ({ pods: 1, redirects }));
+      assert.deepEqual(overruled(loser, groups), expected);
     });
 });
