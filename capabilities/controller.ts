@@ -215,7 +215,7 @@ class TrafficController implements Controller {
     const synced = Promise.all(allOf(this.replicas).map((replica) => replica.synced));
     this.election.start({
       onStartedLeading: () => {
-        this.keeper.start();
+        if (this.environment.keepsCertificates) this.keeper.start();
         void synced.then(() => this.work());
       },
       onStoppedLeading: () => {

@@ -26,6 +26,7 @@ const programs = {
   image: [["--import", "tsx", "hack/image/main.ts"]],
   deploy: [["--import", "tsx", "hack/deploy/main.ts"]],
   demo: [["--import", "tsx", "hack/demo/main.ts"]],
+  "supply-chain": [["--import", "tsx", "hack/supply-chain/main.ts"]],
   "bench-e2e": [["--import", "tsx", "test/bench/e2e/main.ts"]],
   mutation: [["node_modules/@stryker-mutator/core/bin/stryker.js", "run", "test/mutation/stryker.config.json"]],
   "bench-admission": [["--import", "tsx", "test/bench/admission/main.ts"]],

@@ -9,6 +9,8 @@ export interface AdmissionEnvironment {
   webhookPort: number;
   /** How long requests are still answered after SIGTERM. */
   drainMilliseconds: number;
+  /** Where cert-manager's certificate is mounted; undefined if the controller makes it, in a Secret. */
+  certificateDirectory: string | undefined;
   /** A writable directory for the certificate files that Pepr reads. */
   temporaryDirectory: string;
 }
@@ -26,11 +28,15 @@ export function readAdmissionEnvironment(
     if (!isInRange) mistakes.push(`${name}="${value}" is not a number from 0 to ${maximum}`);
     return Number(value);
   };
+  const certificateDirectory = variables["CERTIFICATE_DIRECTORY"] || undefined;
+  if (certificateDirectory?.startsWith("/") === false)
+    mistakes.push(`CERTIFICATE_DIRECTORY="${certificateDirectory}" is not an absolute path`);
   const environment = {
     podNamespace: variables["POD_NAMESPACE"] ?? "ovs-traffic-control",
     metricsPort: integer("METRICS_PORT", 8080, 65_535),
     webhookPort: integer("WEBHOOK_PORT", 3000, 65_535),
     drainMilliseconds: integer("DRAIN_SECONDS", 5, 600) * 1000,
+    certificateDirectory,
     temporaryDirectory,
   };
   if (mistakes.length > 0)

@@ -5,7 +5,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { serveStatus, sleep, type Clock, type KubernetesApi, type Logger } from "../engine";
-import { followCertificate, serviceName, type ServingCertificate } from "./certificates";
+import { directorySource, followCertificate, secretSource, serviceName, type ServingCertificate } from "./certificates";
 import type { AdmissionEnvironment } from "./environment";
 import { probe } from "./probe";
 import type { OnRefusal } from "./receive";
@@ -44,7 +44,9 @@ export interface Admission {
 
 export async function startAdmission(parts: AdmissionParts): Promise<Admission> {
   const { environment, api, clock, log } = parts;
-  const namespace = environment.podNamespace;
+  const { podNamespace, certificateDirectory } = environment;
+  const source =
+    certificateDirectory === undefined ? secretSource(api, podNamespace) : directorySource(api, certificateDirectory);
   const stopping = new AbortController();
   const serving = new Serving(parts);
   const status = await serveStatus({
@@ -56,7 +58,7 @@ export async function startAdmission(parts: AdmissionParts): Promise<Admission> 
   const onCertificate = (certificate: ServingCertificate): void => serving.use(certificate);
   const onFirstAnswer = (): void => parts.makePepr();
   const { signal } = stopping;
-  const following = followCertificate({ api, namespace, clock, log, onFirstAnswer, onCertificate, signal });
+  const following = followCertificate({ source, clock, log, onFirstAnswer, onCertificate, signal });
   const probing = serving.probeUntil(stopping.signal);
   return {
     stop: async () => {

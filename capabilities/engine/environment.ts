@@ -24,6 +24,8 @@ export interface Environment {
   /** Host paths that the Job mounts. */
   ovsRunDirectory: string;
   netnsDirectory: string;
+  /** Whether the controller makes the webhooks' certificates and writes caBundle; else cert-manager does. */
+  keepsCertificates: boolean;
   /** How long a deletion waits for nodes that do not answer. */
   cleanupDeadlineSeconds: number;
   /** How long a drain waits for them. */
@@ -88,6 +90,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
     metricsPort: integer("METRICS_PORT", 8080, 65_535),
     ovsRunDirectory: directory("OVS_RUNDIR", "/run/openvswitch"),
     netnsDirectory: directory("NETNS_DIR", "/run/netns"),
+    keepsCertificates: text("KEEP_CERTIFICATES", "true") === "true",
     cleanupDeadlineSeconds: integer("CLEANUP_DEADLINE_SECONDS", 60, 3_600),
     drainDeadlineSeconds: integer("DRAIN_DEADLINE_SECONDS", 120, 3_600),
   };

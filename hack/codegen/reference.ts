@@ -1,10 +1,11 @@
 /**
- * Writes docs/reference/<kind>.md from crds/*.yaml, and the chart's dashboard. Called by `npm run generate`; with --check, from the lint suite, it
+ * Writes docs/reference/<kind>.md from crds/*.yaml, and the chart's dashboard and README. Called by `npm run generate`; with --check, from the lint suite, it
  * only says which pages are stale.
  */
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
+import { chartPage } from "./chart";
 import { dashboard } from "./dashboard";
 import { type Crd, page } from "./markdown";
 
@@ -22,8 +23,13 @@ const pages = await Promise.all(
     ] as const;
   }),
 );
+const chart = "charts/ovs-traffic-control";
+const [about, values] = await Promise.all(
+  ["Chart.yaml", "values.yaml"].map((name) => readFile(path.join(root, chart, name), "utf8")),
+);
 const wanted = [
   ...pages,
+  [`${chart}/README.md`, `${chart}/values.yaml`, chartPage(about!, values!)] as const,
   ["charts/ovs-traffic-control/files/dashboard.json", "hack/codegen/dashboard.ts", dashboard()] as const,
 ];
 for (const [target, source, content] of wanted) {

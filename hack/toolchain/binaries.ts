@@ -1,8 +1,10 @@
 /** Where the Kubernetes binaries, etcd, helm and Argo CD are; builds what is missing. Called by hack/cluster, demo and tests. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { actionlintTool } from "./actionlint";
 import { argoCdTool } from "./argo-cd";
 import { cached, cachedPath, type CachedTool, type Progress } from "./cache";
+import { CERT_MANAGER_CRDS, certManagerTool } from "./cert-manager";
 import { goProblem } from "./go";
 import { etcd, helmTool, kubernetes } from "./kubernetes";
 import { KUBERNETES_BINARIES } from "./versions";
@@ -35,6 +37,19 @@ export async function helm(progress?: Progress): Promise<string> {
 export async function argoCd(progress?: Progress): Promise<string> {
   await requireGoFor([argoCdTool]);
   return cached(argoCdTool, progress);
+}
+
+/** Absolute path of actionlint. */
+export async function actionlint(progress?: Progress): Promise<string> {
+  await requireGoFor([actionlintTool]);
+  return path.join(await cached(actionlintTool, progress), "actionlint");
+}
+
+/** Absolute paths of cert-manager's CRDs. */
+export async function certManagerCrds(progress?: Progress): Promise<string[]> {
+  await requireGoFor([certManagerTool]);
+  const directory = await cached(certManagerTool, progress);
+  return CERT_MANAGER_CRDS.map((name) => path.join(directory, name));
 }
 
 /** Whether `binaries()` would have to build something. */

@@ -4,6 +4,8 @@ export const VERSIONS = {
   etcd: "3.6.16",
   helm: "3.18.6",
   argoCd: "3.2.11",
+  certManager: "1.18.2",
+  actionlint: "1.7.7",
   /** The oldest Go release that the versions above can be built with. */
   go: "1.26",
 } as const;

@@ -1,10 +1,11 @@
 /** The chart, by the real helm against the real API server; what it has to agree on with the code is in test/unit/chart. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { helm as helmBinary } from "../../hack/toolchain";
+import { parse } from "yaml";
+import { certManagerCrds, helm as helmBinary } from "../../hack/toolchain";
 import { stage } from "../support/e2e/hooks";
 import { eventually } from "../support/e2e/eventually";
 import { mirror, tap, TEST_LABEL } from "../support/e2e/taps";
@@ -36,6 +37,14 @@ const MATRIX: Record<string, string[]> = {
     "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator=Exists",
     "podAnnotations.example=text",
     "priorityClassName=",
+  ],
+  "certificates by cert-manager": ["certificates.certManager.enabled=true"],
+  "certificates by an issuer of cert-manager that is there already": [
+    "certificates.certManager.enabled=true",
+    "certificates.certManager.issuerRef.name=company",
+    "certificates.certManager.issuerRef.kind=ClusterIssuer",
+    "certificates.certManager.duration=24h",
+    "certificates.certManager.renewBefore=8h",
   ],
   "policies for tenants": [
     "tenancy.enabled=true",
@@ -80,18 +89,33 @@ const FOREIGN_KINDS = ["ServiceMonitor", "PodMonitor", "PrometheusRule"].map((ki
   };
 });
 
+interface Crd {
+  metadata: { name: string };
+  spec?: unknown;
+}
+
+/** cert-manager's own CRDs; what its chart would put into their metadata is left out. */
+async function certManagerKinds(): Promise<Crd[]> {
+  const files = await certManagerCrds();
+  const crds = await Promise.all(files.map(async (file) => parse(await readFile(file, "utf8")) as Crd));
+  return crds.map(({ metadata: { name }, ...crd }) => ({ ...crd, metadata: { name, labels: TEST_LABEL } }));
+}
+
 describe("the chart", () => {
+  let foreign: Crd[] = [];
+
   before(async () => {
     const { cluster } = stage();
-    const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: FOREIGN_KINDS });
+    foreign = [...FOREIGN_KINDS, ...(await certManagerKinds())];
+    const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: foreign });
     await cluster.kubectl(["apply", "-f", "-"], { input });
     await eventually("the foreign kinds are served", () =>
-      cluster.kubectl(["get", "servicemonitors,podmonitors,prometheusrules", "-A"]),
+      cluster.kubectl(["get", "servicemonitors,podmonitors,prometheusrules,certificates,issuers", "-A"]),
     );
   });
 
   after(async () => {
-    const names = FOREIGN_KINDS.map(({ metadata }) => metadata.name);
+    const names = foreign.map(({ metadata }) => metadata.name);
     await stage().cluster.kubectl(["delete", "crd", ...names, "--ignore-not-found", "--wait=false"]);
   });
 

@@ -16,11 +16,19 @@ export interface ServingCertificate {
   cas: string[];
 }
 
+/** Names in a Secret, and of the files that the kubelet makes of it. */
+export const FILES = ["tls.crt", "tls.key", "ca.crt"] as const;
+
 /** What a Secret holds; undefined if it is not a certificate with its key and at least one CA. */
 export function readSecret(secret: CertificateSecret | undefined): ServingCertificate | undefined {
   const text = (name: string): string => Buffer.from(secret?.data?.[name] ?? "", "base64").toString("utf8");
-  const cas = splitPem(text("ca.crt"));
-  const [certificate, key] = [text("tls.crt"), text("tls.key")];
+  return readFiles(Object.fromEntries(FILES.map((name) => [name, text(name)])));
+}
+
+/** The same from the contents of its files, by name. */
+export function readFiles(contents: Record<string, string>): ServingCertificate | undefined {
+  const [certificate = "", key = "", ca = ""] = FILES.map((name) => contents[name]);
+  const cas = splitPem(ca);
   try {
     if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) return undefined;
     return cas.length === 0 ? undefined : { certificate, key, cas };

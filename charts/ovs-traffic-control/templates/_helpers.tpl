@@ -36,8 +36,8 @@ Arguments: root, apiVersion, kind, name.
 {{- if or (not $found) (eq $owner $release) }}true{{ end -}}
 {{- end }}
 
-{{/* What the controller and the drain are told about programmers: the same, or the drain would start them anew. */}}
-{{- define "otc.programmerEnv" -}}
+{{/* What the controller and the drain are told: the same, or the drain would start programmers anew. */}}
+{{- define "otc.controllerEnv" -}}
 {{- with .Values }}
 - { name: NODES_NAMESPACE, value: {{ .nodesNamespace.name | quote }} }
 - { name: PROGRAMMER_IMAGE, value: {{ include "otc.image" $ | quote }} }
@@ -47,6 +47,7 @@ Arguments: root, apiVersion, kind, name.
 - { name: LINGER_SECONDS, value: {{ .programmer.lingerSeconds | int | quote }} }
 - { name: OVS_RUNDIR, value: {{ .programmer.ovsRunDirectory | quote }} }
 - { name: NETNS_DIR, value: {{ .programmer.netnsDirectory | quote }} }
+- { name: KEEP_CERTIFICATES, value: {{ not .certificates.certManager.enabled | quote }} }
 {{- end }}
 {{- end }}
 
@@ -58,6 +59,11 @@ Arguments: root, apiVersion, kind, name.
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
 - { name: METRICS_PORT, value: "8080" }
 - { name: LOG_LEVEL, value: {{ .Values.logLevel }} }
+{{- end }}
+
+{{/* Whom cert-manager's cainjector takes caBundle from; nothing where the controller writes it. */}}
+{{- define "otc.caSource" -}}
+{{- if .Values.certificates.certManager.enabled }}cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/ovs-traffic-control-webhook{{ end -}}
 {{- end }}
 
 {{/* Pod Security Standard "restricted". */}}
@@ -76,7 +82,7 @@ capabilities: { drop: [ALL] }
 
 {{/*
 One of the two Deployments. Arguments: root, component (admission or controller), values (of the component), env (YAML list
-of its own variables), ports (YAML list of its own).
+of its own variables), ports (YAML list of its own), secret (name of one that is mounted at /certificates).
 */}}
 {{- define "otc.deployment" -}}
 apiVersion: apps/v1
@@ -177,7 +183,15 @@ spec:
             {{- include "otc.containerSecurity" . | nindent 12 }}
           volumeMounts:
             - { name: tmp, mountPath: /tmp }
+            {{- if .secret }}
+            - { name: certificates, mountPath: /certificates, readOnly: true }
+            {{- end }}
       volumes:
+        {{- with .secret }}
+        - name: certificates
+          # The container is not root; nobody else is in it.
+          secret: { secretName: {{ . }}, defaultMode: 0444 }
+        {{- end }}
         - name: tmp
           # The certificate's key is written here for Pepr, which takes files only: memory, never a disk.
           emptyDir: { medium: Memory, sizeLimit: 16Mi }

@@ -106,6 +106,7 @@ const ENVIRONMENT = {
   metricsPort: 0,
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
+  keepsCertificates: true,
   cleanupDeadlineSeconds: 60,
   drainDeadlineSeconds: 120,
 };

@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { bundle } from "../../../hack/image";
@@ -20,6 +20,8 @@ const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces" };
 const LIFE_MS = 24 * 3_600_000;
 
 export class AdmissionProcess {
+  /** Where its certificate is, unless that is in a Secret. */
+  private readonly mounted: string;
   /** What it has logged, one JSON line per message. */
   log = "";
 
@@ -29,24 +31,30 @@ export class AdmissionProcess {
     private readonly statusPort: number,
     /** HTTPS. */
     readonly port: number,
-    readonly certificate: Issued,
+    public certificate: Issued,
     /** What the certificate is for. */
     readonly serverName: string,
   ) {
+    this.mounted = mountIn(directory);
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding("utf8").on("data", (text: string) => (this.log += text));
   }
 
-  /** @param server a fresh one, with TrafficControls; gets everything else that the process reads */
-  static async start(server: ApiServer): Promise<AdmissionProcess> {
+  /**
+   * @param server a fresh one, with TrafficControls; gets everything else that the process reads
+   * @param isMounted whether its certificate is in a directory, as the kubelet mounts a Secret that cert-manager writes
+   */
+  static async start(server: ApiServer, { isMounted = false } = {}): Promise<AdmissionProcess> {
     const certificate = await issue(serviceName(NAMESPACE), Date.now(), LIFE_MS);
-    await prepare(server, certificate);
+    await prepare(server, isMounted ? undefined : certificate);
     const directory = await mkdtemp(path.join(tmpdir(), "admission-"));
+    if (isMounted) await mount(mountIn(directory), certificate);
     await bundle(path.join(directory, "dist"));
     const [port, statusPort] = await Promise.all([freePort(), freePort()]);
     const env = {
       ...{ PATH: process.env["PATH"], TMPDIR: directory, KUBECONFIG: server.kubeconfig, LOG_LEVEL: "info" },
       ...{ POD_NAMESPACE: NAMESPACE, WEBHOOK_PORT: String(port), METRICS_PORT: String(statusPort), DRAIN_SECONDS: "0" },
+      ...(isMounted ? { CERTIFICATE_DIRECTORY: mountIn(directory) } : {}),
     };
     const program = path.join(directory, "dist/main.js");
     const child = spawn(process.execPath, [program, "admission"], { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -76,6 +84,12 @@ export class AdmissionProcess {
     return (await fetch(`http://127.0.0.1:${this.statusPort}/metrics`)).text();
   }
 
+  /** Exchanges the mounted certificate for another one, of another CA. */
+  async renew(): Promise<void> {
+    this.certificate = await issue(this.serverName, Date.now(), LIFE_MS);
+    await mount(this.mounted, this.certificate);
+  }
+
   async stop(): Promise<void> {
     if (this.isRunning) {
       const exited = once(this.child, "exit");
@@ -100,16 +114,33 @@ export function sumOf(metrics: string, name: string, labels: Record<string, stri
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
 }
 
-async function prepare({ client }: ApiServer, { ca, certificate, key }: Issued): Promise<void> {
+function mountIn(directory: string): string {
+  return path.join(directory, "certificates");
+}
+
+/** As the kubelet does it: a folder for each version, and a link that points to the newest, exchanged in one step. */
+async function mount(directory: string, { ca, certificate, key }: Issued): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const version = await mkdtemp(path.join(directory, "..version-"));
+  for (const [name, text] of Object.entries({ "tls.crt": certificate, "tls.key": key, "ca.crt": ca })) {
+    await writeFile(path.join(version, name), text);
+    await symlink(path.join("..data", name), path.join(directory, name)).catch(() => undefined);
+  }
+  await symlink(path.basename(version), path.join(directory, "..data_tmp"));
+  await rename(path.join(directory, "..data_tmp"), path.join(directory, "..data"));
+}
+
+/** @param issued what is put into a Secret */
+async function prepare({ client }: ApiServer, issued: Issued | undefined): Promise<void> {
   must(await client.create({ resource: CRDS }, PEPR_STORE), "Creating the CRD of Pepr's store");
   for (const name of [NAMESPACE, PEPR_NAMESPACE])
     must(await client.create({ resource: NAMESPACES }, { metadata: { name } }), `Creating the Namespace ${name}`);
-  const { name, ...secrets } = certificateSecret(NAMESPACE);
-  const stringData = { "tls.crt": certificate, "tls.key": key, "ca.crt": ca };
-  must(
-    await client.create(secrets, { metadata: { name }, type: "kubernetes.io/tls", stringData }),
-    "Creating a Secret",
-  );
+  if (issued !== undefined) {
+    const { name, ...secrets } = certificateSecret(NAMESPACE);
+    const stringData = { "tls.crt": issued.certificate, "tls.key": issued.key, "ca.crt": issued.ca };
+    const body = { metadata: { name }, type: "kubernetes.io/tls", stringData };
+    must(await client.create(secrets, body), "Creating a Secret");
+  }
   const stores = { resource: { group: "pepr.dev", version: "v1", plural: "peprstores" }, namespace: PEPR_NAMESPACE };
   await eventually("Pepr's store is served", async () => (await client.list(stores)).ok, { seconds: 30 });
 }

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import https from "node:https";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { pino } from "pino";
 import {
   readSecret,
@@ -10,6 +13,7 @@ import {
   type ServingCertificate,
 } from "../../../capabilities/admission/certificates/bundle";
 import { followCertificate } from "../../../capabilities/admission/certificates/follower";
+import { directorySource, secretSource } from "../../../capabilities/admission/certificates/sources";
 import { issue } from "../../../capabilities/admission/certificates/issue";
 import { certificateKeeper } from "../../../capabilities/admission/certificates/keeper";
 import {
@@ -344,11 +348,32 @@ describe("an admission Pod that follows its certificate", () => {
       },
     } as unknown as Clock;
     const onCertificate = ({ certificate }: ServingCertificate): void => void seen.push(certificate);
-    const following = { api: api as unknown as KubernetesApi, namespace: NAMESPACE, clock, log, onCertificate };
+    const following = { source: secretSource(api as unknown as KubernetesApi, NAMESPACE), clock, log, onCertificate };
     let answers = 0;
     await followCertificate({ ...following, onFirstAnswer: () => answers++, signal: stop.signal });
     assert.equal(answers, 1);
     assert.equal(seen.length, 2);
     assert.equal(seen[1], current(api).certificate);
+  });
+
+  it("reads the files of a Secret that somebody else keeps, and takes them for none while they do not belong together", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "certificates-"));
+    try {
+      const look = directorySource(new FakeApi() as unknown as KubernetesApi, directory);
+      assert.deepEqual(await look(), {
+        ...{ reached: true, certificate: undefined },
+        why: `${directory} holds no usable certificate with its CA`,
+      });
+      const [one, two] = await Promise.all([issue(NAME, START, DAY), issue(NAME, START, DAY)]);
+      const write = (name: string, text: string): Promise<void> => writeFile(path.join(directory, name), text);
+      await Promise.all([write("tls.crt", one.certificate), write("tls.key", one.key), write("ca.crt", one.ca)]);
+      assert.deepEqual((await look()).certificate, { certificate: one.certificate, key: one.key, cas: [one.ca] });
+      await write("tls.crt", two.certificate);
+      assert.equal((await look()).certificate, undefined);
+      await Promise.all([write("tls.key", two.key), write("ca.crt", two.ca)]);
+      assert.equal((await look()).certificate?.certificate, two.certificate);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 });

@@ -16,9 +16,13 @@ interface RbacObject {
   subjects?: { kind: string; name: string; namespace: string }[];
 }
 
-const all = ["rbac-admission.yaml", "rbac-controller.yaml", "rbac-programmer.yaml", "rbac-pepr-store.yaml"].flatMap(
-  (template) => objects<RbacObject>(template),
-);
+const all = [
+  "rbac-admission.yaml",
+  "rbac-controller.yaml",
+  "rbac-certificates.yaml",
+  "rbac-programmer.yaml",
+  "rbac-pepr-store.yaml",
+].flatMap((template) => objects<RbacObject>(template));
 
 const ADMISSION = `${RELEASE_NAMESPACE}/ovs-traffic-control-admission`;
 const CONTROLLER = `${RELEASE_NAMESPACE}/ovs-traffic-control-controller`;

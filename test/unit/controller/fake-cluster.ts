@@ -38,6 +38,7 @@ const ENVIRONMENT: Environment = {
   metricsPort: 0,
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
+  keepsCertificates: true,
   cleanupDeadlineSeconds: 60,
   drainDeadlineSeconds: 120,
 };

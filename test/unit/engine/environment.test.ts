@@ -17,6 +17,7 @@ describe("readEnvironment", () => {
       metricsPort: 8080,
       ovsRunDirectory: "/run/openvswitch",
       netnsDirectory: "/run/netns",
+      keepsCertificates: true,
       cleanupDeadlineSeconds: 60,
       drainDeadlineSeconds: 120,
     });

@@ -7,7 +7,14 @@ const folder = path.join(import.meta.dirname, "../../../.github/workflows");
 
 interface Workflow {
   permissions?: Record<string, string>;
-  jobs: Record<string, { "timeout-minutes"?: number; steps: { uses?: string; run?: string }[] }>;
+  jobs: Record<string, Job>;
+}
+
+interface Job {
+  "timeout-minutes"?: number;
+  permissions?: Record<string, string>;
+  needs?: string;
+  steps: { uses?: string; run?: string }[];
 }
 
 describe("workflows", () => {
@@ -27,7 +34,16 @@ describe("workflows", () => {
 
     it(`give ${file} no more than the right to read, and a time limit to each job`, () => {
       assert.deepEqual(permissions, { contents: "read" });
-      for (const job of Object.values(jobs)) assert.ok(job["timeout-minutes"]);
+      for (const [name, job] of Object.entries(jobs)) {
+        assert.ok(job["timeout-minutes"]);
+        // What is published is written by one job, after everything that is tested.
+        if (job.permissions !== undefined)
+          assert.deepEqual([file, name, job.needs], ["release.yml", "publish", "test"]);
+      }
+    });
+
+    it(`put no expression of ${file} into a script, which could be one that somebody else has written`, () => {
+      for (const { run = "" } of steps) assert.doesNotMatch(run, /\$\{\{/);
     });
 
     it(`start in ${file} what a developer starts`, () => {
