@@ -1,6 +1,6 @@
 /**
- * The e2e suites, one per network: a cluster of its own, the operator deployed as a user does it, Mocha inside the cluster's machine, and
- * everything taken down again, however it ends. Called by suites.ts.
+ * The e2e suites, one per network: a cluster of its own, the operator deployed as a user does it, Mocha inside the cluster's
+ * machine, and everything taken down again, however it ends. Called by suites.ts.
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";

@@ -1,6 +1,6 @@
-# The ports of OVN's bridge, named and marked as OVN-Kubernetes does (go-controller/pkg/cni/helper_linux.go), with the logical
-# port that its central part makes (pkg/ovn/base_network_controller_pods.go). Read by ovs-bridge, whose variables and
-# functions it uses.
+# The ports of OVN's bridge, named and marked as OVN-Kubernetes does (go-controller/pkg/cni/helper_linux.go), with the
+# logical port that its central part makes (pkg/ovn/base_network_controller_pods.go). Read by ovs-bridge, whose variables
+# and functions it uses.
 
 northbound() { ovn-nbctl -t 30 --db="$(printf '%s' "$configuration" | value northbound)" "$@"; }
 
