@@ -1,6 +1,11 @@
-/** Changes of a live TrafficControl, and its deletion, while traffic flows. */
+/** Changes of a live TrafficControl, its deletion, and an upgrade of the release, while traffic flows. */
 import assert from "node:assert/strict";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseDocument, type Document, type YAMLMap, type YAMLSeq } from "yaml";
 import type { TrafficControl } from "@ovs-traffic-control/api";
+import { helm } from "../../hack/deploy/helm";
 import type { Packet } from "../support/decode";
 import { wallClock } from "../support/e2e/clock";
 import { COLLECTOR_ADDRESS as remoteIP } from "../support/e2e/collector";
@@ -10,6 +15,8 @@ import { mirror, ready, tap, tapReference, untap } from "../support/e2e/taps";
 import { PingStream, repliesFrom, requestsTo } from "../support/e2e/traffic";
 
 const NAME = "e2e-update";
+const RELEASE = "ovs-traffic-control";
+const CHART = path.join(import.meta.dirname, "../../charts/ovs-traffic-control");
 const INTERVAL = 0.005;
 /** A packet that Open vSwitch had before the flows changed may still be between two processes. */
 const IN_FLIGHT_SECONDS = 0.02;
@@ -69,6 +76,55 @@ describe("an update", () => {
     }
   });
 });
+
+describe("an upgrade of the release", () => {
+  it("from a chart with an older CRD replaces CRD and Pods, and not one copy is missing", async function () {
+    this.timeout(240_000);
+    const { cluster } = stage();
+    const upgrade = (chart: string, ...values: string[]): Promise<string> =>
+      helm(cluster, ["upgrade", RELEASE, chart, "--namespace", RELEASE, "--reset-then-reuse-values", ...values]);
+    const older = await olderChart();
+    try {
+      await upgrade(older.chart);
+      assert.deepEqual(await columns(), ["Direction", "Age"], "the older CRD is there");
+      const packets = await streamedWhile(vxlan(1), async () => {
+        await upgrade(CHART, "--set-string", `podAnnotations.upgraded=${Date.now()}`);
+        for (const part of ["admission", "controller"]) {
+          const rollout = ["rollout", "status", "--namespace", RELEASE, `deployment/ovs-traffic-control-${part}`];
+          await cluster.kubectl([...rollout, "--timeout=120s"]);
+        }
+      });
+      assertGapless(requestsTo(packets, stage().web[0].address));
+      assert.ok((await columns()).length > 5, "the CRD is the new one");
+      assert.equal((await ready(stage().objects, NAME)).status?.nodes, "2/2");
+    } finally {
+      await rm(older.directory, { recursive: true });
+    }
+  });
+
+  async function columns(): Promise<string[]> {
+    const names = "jsonpath={.spec.versions[0].additionalPrinterColumns[*].name}";
+    return (await stage().cluster.kubectl(["get", "crd", "trafficcontrols.crd.antrea.io", "-o", names])).split(" ");
+  }
+});
+
+/** A copy of the chart as an earlier version could have been: its CRD shows two columns. */
+async function olderChart(): Promise<{ directory: string; chart: string }> {
+  const directory = await mkdtemp(path.join(tmpdir(), "older-chart-"));
+  await cp(CHART, path.join(directory, "chart"), { recursive: true, dereference: true });
+  const change = async (name: string, edit: (content: Document) => void): Promise<void> => {
+    const file = path.join(directory, "chart", name);
+    const content = parseDocument(await readFile(file, "utf8"));
+    edit(content);
+    await writeFile(file, content.toString());
+  };
+  await change("Chart.yaml", (content) => content.set("version", "0.0.9"));
+  await change("files/crds/trafficcontrols.yaml", (content) => {
+    const columns = content.getIn(["spec", "versions", 0, "additionalPrinterColumns"]) as YAMLSeq<YAMLMap>;
+    columns.items = columns.items.filter((column) => ["Direction", "Age"].includes(String(column.get("name"))));
+  });
+  return { directory, chart: path.join(directory, "chart") };
+}
 
 describe("a deletion", () => {
   it("returns when the last copy has been made", async () => {
