@@ -5,7 +5,7 @@
  */
 import { buildImage } from "../image";
 import { vmImage } from "../kernel";
-import { type Progress, actionlint, argoCd, binaries, certManagerCrds, helm } from "../toolchain";
+import { type Progress, binaries, helm, testTools } from "../toolchain";
 
 const started = performance.now();
 const progress: Progress = (text) =>
@@ -17,7 +17,7 @@ try {
     await binaries(progress);
     await helm(progress);
     await buildImage({ progress });
-    if (process.argv[2] === "e2e") for (const build of [certManagerCrds, actionlint, argoCd]) await build(progress);
+    if (process.argv[2] === "e2e") await testTools(progress);
   }
   progress("done");
 } catch (error) {

@@ -6,7 +6,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Cluster, down, type NetworkName, up } from "../cluster";
 import { deploy } from "../deploy";
-import { cacheDirectory, withLock } from "../toolchain";
+import { cacheDirectory, testTools, withLock } from "../toolchain";
 import { ended } from "./child";
 import type { Context } from "./context";
 import { mocha } from "./mocha";
@@ -23,7 +23,10 @@ export const SHORT_ON_OVN = ["the cluster's network", "a second cluster"];
 const root = path.join(import.meta.dirname, "../..");
 
 export async function e2e(context: Context, network: NetworkName): Promise<Report> {
-  if (context.cluster !== undefined) return runTests(await Cluster.open(context.cluster), context);
+  if (context.cluster !== undefined) {
+    await testTools(context.print);
+    return runTests(await Cluster.open(context.cluster), context);
+  }
   await context.preparation(network === "ovs" ? "e2e" : "e2e-ovn");
   const onWait = (holder: string): void =>
     context.print(`Process ${holder} is running end-to-end tests on this machine: waiting for it.`);

@@ -52,6 +52,11 @@ export async function certManagerCrds(progress?: Progress): Promise<string[]> {
   return CERT_MANAGER_CRDS.map((name) => path.join(directory, name));
 }
 
+/** Has everything there that only the end-to-end tests call: where they run, there is no network to build from. */
+export async function testTools(progress?: Progress): Promise<void> {
+  for (const build of [certManagerCrds, actionlint, argoCd]) await build(progress);
+}
+
 /** Whether `binaries()` would have to build something. */
 export function binariesMissing(): boolean {
   return !process.env[READY_BINARIES] && [kubernetes, etcd].some((tool) => !existsSync(cachedPath(tool)));
