@@ -12,9 +12,6 @@ import { database, ownFlows } from "../support/lab/contents";
 import { planOf } from "../support/lab/programmer";
 
 const PINGS = 5;
-const NEW_PODS = 10;
-/** Milliseconds between a Pod's port and the first packet of its container, which is still to be made then. */
-const CONTAINER_START = 200;
 const PATIENCE = { seconds: 30, pauseMilliseconds: 10 };
 
 /** It waits for seconds where nothing may happen: in the long suite only. */
@@ -27,9 +24,8 @@ long("the node programmer's process", () => {
   let peer: LabPod;
   let programmer: LabProgrammer;
   let empty: string;
-  const newPods = Array.from({ length: NEW_PODS }, (_, index) => `n${index}`);
   before(async () => {
-    lab = await Lab.up({ nodes: { n1: ["a"], n2: ["peer", ...newPods] } });
+    lab = await Lab.up({ nodes: { n1: ["a"], n2: ["peer"] } });
     node = lab.node("n1");
     a = lab.pod("a");
     peer = lab.pod("peer");
@@ -236,23 +232,5 @@ long("the node programmer's process", () => {
     await programmer.apply([tap("tap1")]);
     await grows("another programmer and another plan");
     assert.deepEqual(wentBack, []);
-  });
-
-  it("has a new Pod's first packet copied when the plan was there before its port", async () => {
-    const pods = newPods.map((name) => lab.pod(name));
-    const other = lab.node("n2");
-    const second = await lab.program(other);
-    await other.vsctl(...pods.flatMap(({ port }) => ["--", "del-port", "br-int", port]));
-    await second.apply([tap("tap1", "Egress", pods)]);
-    const capture = await lab.capture(other, "tap1", { filter: "icmp[icmptype] == icmp-echo" });
-    for (const pod of pods) {
-      await other.vsctl(...pod.attach());
-      await sleep(CONTAINER_START);
-      await pod.ping(peer, { count: 1 });
-    }
-    assert.deepEqual(
-      (await capture.stop()).map(({ inner }) => inner.source),
-      pods.map(({ address }) => address),
-    );
   });
 });

@@ -1,4 +1,7 @@
-/** What a packet costs in Open vSwitch's userspace datapath: without taps, with steering alone, and with copies. */
+/**
+ * What a packet costs in Open vSwitch's userspace datapath: without taps, with steering alone, with copies, and through a
+ * device and back. The device is a wire of the kernel's; what it costs is not ovs-vswitchd's, but comes off the rate.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Lab } from "../../support/lab";
@@ -29,6 +32,7 @@ export async function forwarding(): Promise<Measurement[]> {
     // Nobody answers on the port: no ICMP errors, please.
     for (const pod of [a, b]) await pod.exec("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_ratemask=0");
     await b.exec("ip", "link", "set", "eth0", "up");
+    const wire = await lab.addWire(node, "w1");
     const programmer = await lab.program(node);
     const tap = (count: number, pod: LabPod): LabRule[] =>
       Array.from({ length: count }, (_, index) => ({
@@ -42,6 +46,15 @@ export async function forwarding(): Promise<Measurement[]> {
       ["steering only, another Pod is tapped", tap(1, d)],
       ["mirror × 1", tap(1, a)],
       ["mirror × 3", tap(3, a)],
+      [
+        "redirect",
+        [
+          {
+            ...{ name: "inline", direction: "Both", pods: [a] },
+            ...{ targetPort: { device: { name: wire.target } }, returnPort: { device: { name: wire.back } } },
+          },
+        ],
+      ],
     ];
     const rates = new Map<string, number[]>(kinds.map(([name]) => [name, []]));
     const costs = new Map<string, number[]>(kinds.map(([name]) => [name, []]));

@@ -7,6 +7,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { execFileSync } from "node:child_process";
 import { table } from "../e2e/statistics";
 import type { Measurement } from "../e2e/statistics";
+import { firstCopies } from "./first-copies";
 import { flows } from "./flows";
 import { forwarding } from "./forwarding";
 import { idle } from "./idle";
@@ -18,6 +19,7 @@ import { recovery } from "./recovery";
 const SECTIONS: Record<string, (runs: number) => Promise<Measurement[]>> = {
   flows,
   plans,
+  "first-copies": firstCopies,
   loss,
   recovery,
   forwarding,

@@ -90,11 +90,13 @@ class Bench {
   /** Milliseconds until the plan's marker is in force, and what the programmer says of its pass, settling included. */
   private async change(from: readonly LabRule[], to: readonly LabRule[]): Promise<{ force: number; pass: number }> {
     await this.programmer.apply(from);
-    const marker = this.inForce.marker(planOf(to).hash);
+    const plan = planOf(to);
+    const marker = this.inForce.marker(plan.hash);
     const logged = this.programmer.log.length;
     const started = performance.now();
-    await this.programmer.apply(to);
+    await this.programmer.put(plan);
     const force = (await marker) - started;
+    await this.programmer.status(({ observedHash }) => observedHash === plan.hash);
     return { force, pass: Number(/"milliseconds":([\d.]+)/.exec(this.programmer.log.slice(logged))?.[1] ?? NaN) };
   }
 
