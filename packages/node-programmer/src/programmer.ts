@@ -125,6 +125,9 @@ class Programmer {
         if (audit) this.auditWanted = true;
         this.wake(why);
       },
+      seen: (bridge, ours) => {
+        this.reporter.count(bridge, ours);
+      },
       restarted: () => {
         this.restarted = true;
         ports.restarted();
@@ -274,7 +277,7 @@ class Programmer {
     }
     if (!this.auditWanted) return;
     this.auditWanted = false;
-    this.reporter.count(await reconciler.audit(spec));
+    await reconciler.audit(spec);
   }
 
   /** Ends the process when there is nothing left to stay for. Called after each pass and each written status. */

@@ -46,8 +46,8 @@ export class Reporter {
     return this.published === undefined;
   }
 
-  count(flows: readonly FlowEntry[]): void {
-    this.counters.observe(flows);
+  count(bridge: string, flows: readonly FlowEntry[]): void {
+    this.counters.observe(bridge, flows);
   }
 
   /** The status says what it shall, or there is nowhere to say it. */

@@ -32,8 +32,9 @@ function same(a: Flow, b: Flow): boolean {
 
 /**
  * Changes that turn `current` (usually: everything dumped that carries one's own cookie) into `wanted`.
- * Missing and different flows are added (an add over a flow of the same identity keeps its counters), surplus ones are
- * deleted strictly and by cookie, so that nothing else can be hit. Surplus first; in a bundle the order is not visible.
+ * Missing and different flows are added (over a flow of the same identity and cookie the counters go on; under another cookie
+ * it counts for something else, and starts at 0), surplus ones are deleted strictly and by cookie, so that nothing else can
+ * be hit. Surplus first; in a bundle the order is not visible.
  * Empty if nothing has to change. If `wanted` names an identity twice, the last one counts, as in Open vSwitch.
  */
 export function diffFlows(current: readonly Flow[], wanted: readonly Flow[]): FlowChange[] {
@@ -47,7 +48,9 @@ export function diffFlows(current: readonly Flow[], wanted: readonly Flow[]): Fl
   }
   for (const [key, flow] of want) {
     const existing = have.get(key);
-    if (!existing || !same(existing, flow)) changes.push({ kind: "add", ...flow });
+    if (!existing) changes.push({ kind: "add", ...flow });
+    else if (existing.cookie !== flow.cookie) changes.push({ kind: "add", resetCounts: true, ...flow });
+    else if (!same(existing, flow)) changes.push({ kind: "add", ...flow });
   }
   return changes;
 }

@@ -39,12 +39,13 @@ export interface FlowFilter {
  * One step of a bundle.
  * - `add`: adds the flow; over a flow of the same identity it replaces cookie and actions and keeps the counters. With
  *   `checkOverlap` it is refused, and the bundle with it, if there is another flow of that table and priority that some packet
- *   could match too (OFPFF_CHECK_OVERLAP, OpenFlow 1.3.5, section 6.4): what makes a bundle depend on what is there.
+ *   could match too (OFPFF_CHECK_OVERLAP, OpenFlow 1.3.5, section 6.4): what makes a bundle depend on what is there. With
+ *   `resetCounts` the counters start at 0.
  * - `deleteStrict`: deletes the flow with exactly this identity, and only if it carries this cookie.
  * - `delete`: deletes all flows that the filter covers; an empty filter means every flow of the bridge.
  */
 export type FlowChange =
-  | ({ kind: "add"; checkOverlap?: boolean } & Flow)
+  | ({ kind: "add"; checkOverlap?: boolean; resetCounts?: boolean } & Flow)
   | { kind: "deleteStrict"; table: number; priority: number; match: string; cookie?: bigint }
   | ({ kind: "delete" } & FlowFilter);
 
@@ -79,7 +80,7 @@ export function formatFilter(filter: FlowFilter): string {
 export function formatChange(change: FlowChange): string {
   switch (change.kind) {
     case "add":
-      return `add ${change.checkOverlap ? "check_overlap," : ""}${formatFlow(change)}`;
+      return `add ${change.checkOverlap ? "check_overlap," : ""}${change.resetCounts ? "reset_counts," : ""}${formatFlow(change)}`;
     case "deleteStrict": {
       const parts = [`table=${change.table}`, `priority=${change.priority}`];
       if (change.cookie !== undefined) parts.push(`cookie=${formatCookie(change.cookie)}/${formatCookie(ALL_ONES)}`);

@@ -38,13 +38,17 @@ describe("diffFlows", () => {
     fc.assert(fc.property(flows(), (all) => assert.deepEqual(diffFlows(all, all), [])));
   });
 
-  it("adds over a flow whose actions or cookie differ, so that its counters stay", () => {
+  it("adds over a flow whose actions or time-outs differ, so that its counters stay", () => {
     for (const changed of [
       { ...base, actions: "drop" },
-      { ...base, cookie: 2n },
       { ...base, idleTimeout: 5 },
     ])
       assert.deepEqual(diffFlows([base], [changed]), [{ kind: "add", ...changed }]);
+  });
+
+  it("adds over a flow that had another cookie with counters that start at 0: they are somebody else's", () => {
+    const other = { ...base, cookie: 2n };
+    assert.deepEqual(diffFlows([base], [other]), [{ kind: "add", resetCounts: true, ...other }]);
   });
 
   it("deletes strictly and by cookie what nobody wants", () => {

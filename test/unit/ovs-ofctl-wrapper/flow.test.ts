@@ -94,9 +94,11 @@ describe("flow text", () => {
       formatChange({ kind: "add", table: 1, priority: 2, match: "", actions: "", cookie: 3n }),
       "add table=1,priority=2,cookie=0x3 actions=drop",
     );
-    assert.equal(
-      formatChange({ kind: "add", checkOverlap: true, table: 1, priority: 2, match: "ip", actions: "", cookie: 3n }),
-      "add check_overlap,table=1,priority=2,cookie=0x3,ip actions=drop",
+    assert.deepEqual(
+      ["checkOverlap", "resetCounts"].map((flag) =>
+        formatChange({ kind: "add", [flag]: true, table: 1, priority: 2, match: "ip", actions: "", cookie: 3n }),
+      ),
+      ["check_overlap", "reset_counts"].map((flag) => `add ${flag},table=1,priority=2,cookie=0x3,ip actions=drop`),
     );
   });
 });

@@ -10,6 +10,8 @@ import { changeOfVersion, deletionOf, isMarker, isOvertaken, newVersion } from "
 export interface BridgeEvents {
   /** The connection is back after a loss: flows are probably gone. */
   restored: () => void;
+  /** They were, all of them. */
+  emptied: () => void;
   /** Somebody else has changed a flow of ours. */
   disturbed: () => void;
 }
@@ -126,6 +128,7 @@ export class BridgeFlows {
       const done = await this.send(changes, marker, goal);
       if (!done.ok) return done;
       this.learns = willLearn;
+      if (this.wiped) this.events.emptied();
       this.wiped = false;
     }
     return ok(changes.length);

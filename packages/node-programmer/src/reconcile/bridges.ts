@@ -24,6 +24,8 @@ export interface BridgesWorld {
   wake: (why: string, audit: boolean) => void;
   /** ovs-vswitchd has been away and is back. */
   restarted: () => void;
+  /** All our flows on a bridge as they are now, with their counters: none if they are lost. */
+  seen: (bridge: string, ours: readonly FlowEntry[]) => void;
 }
 
 interface Known {
@@ -77,18 +79,17 @@ export class Bridges {
       [...names].map(async (name) => {
         if (this.known.get(name)?.kind) return;
         if (!this.known.has(name)) this.known.set(name, { flows: this.flowsOf(name), kind: null });
-        const dump = await this.look(name);
-        if (dump === null) failures.push(`Bridge ${name}: its flows cannot be read; is ovs-vswitchd running?`);
-        else ours.push(...dump.filter((flow) => isOurs(flow.cookie)));
+        const own = await this.look(name);
+        if (own === null) failures.push(`Bridge ${name}: its flows cannot be read; is ovs-vswitchd running?`);
+        else ours.push(...own);
       }),
     );
     return { ours, failures };
   }
 
-  /** Reads all flows again, so that the next pass repairs what others have done. Answers with ours. */
-  async audit(): Promise<FlowEntry[]> {
-    const dumps = await Promise.all([...this.known.keys()].map((name) => this.look(name)));
-    return dumps.flatMap((dump) => (dump ?? []).filter((flow) => isOurs(flow.cookie)));
+  /** Reads all flows again, so that the next pass repairs what others have done. */
+  async audit(): Promise<void> {
+    await Promise.all([...this.known.keys()].map((name) => this.look(name)));
   }
 
   /** Bridges without work that carry flows of a former run: the next pass cleans them. True if there are any. */
@@ -150,6 +151,7 @@ export class Bridges {
     return [...this.known.keys()].sort();
   }
 
+  /** Our flows on the bridge; null if they cannot be read. */
   private async look(name: string): Promise<FlowEntry[] | null> {
     const known = this.known.get(name);
     const view = this.world.view();
@@ -158,9 +160,11 @@ export class Bridges {
     const dump = await known.flows.look();
     if (!dump.ok) return null;
     // No foreign flow at all: just restarted, and its owner has not come back yet. What it was, it will be.
-    const wiped = dump.value.every((flow) => isOurs(flow.cookie));
+    const ours = dump.value.filter((flow) => isOurs(flow.cookie));
+    const wiped = ours.length === dump.value.length;
     if (!wiped || !known.kind) known.kind = kindOfBridge(view, bridge, dump.value);
-    return dump.value;
+    this.world.seen(name, ours);
+    return ours;
   }
 
   /**
@@ -182,6 +186,9 @@ export class Bridges {
         this.unflooded.clear();
         this.world.restarted();
         this.world.wake(`the OpenFlow connection of bridge ${name} is back`, false);
+      },
+      emptied: () => {
+        this.world.seen(name, []);
       },
       disturbed: () => {
         this.world.wake(`somebody has changed our flows on bridge ${name}`, true);

@@ -57,12 +57,11 @@ export class Reconciler {
 
   constructor(private readonly world: ReconcilerWorld) {}
 
-  /** Looks at all flows again, and after what Open vSwitch forgets by itself. Answers with our flows, for their counters. */
-  async audit(plan: PlanSpec): Promise<FlowEntry[]> {
-    const flows = await this.world.bridges.audit();
+  /** Looks at all flows again, and after what Open vSwitch forgets by itself. */
+  async audit(plan: PlanSpec): Promise<void> {
+    await this.world.bridges.audit();
     const pods = findPods(plan.pods, this.world.view(), this.world.namespaces.age);
     await Promise.all([this.world.ports.lookAfter(this.lastPorts), this.world.macs.verify(pods)]);
-    return flows;
   }
 
   /** ovs-vswitchd has been away: what was on its way then is lost. */

@@ -1,6 +1,6 @@
 /**
- * Packets and bytes per rule from the counters of the flows that copy or redirect for it. Those restart at 0 with ovs-vswitchd, with a new target,
- * with a new programmer's bits; what a rule shows never goes back.
+ * Packets and bytes per rule from the counters of the flows that copy or redirect for it, each flow for itself. They restart
+ * at 0 with ovs-vswitchd, with a new target, with a new programmer's bits; what a rule shows never goes back.
  */
 import type { FlowEntry } from "ovs-ofctl-wrapper";
 import { KIND, kindOf, shortHash, valueOf } from "../pipeline";
@@ -10,53 +10,63 @@ export interface Count {
   bytes: number;
 }
 
-interface Track {
-  /** Sum of what flows that are gone had counted. */
-  before: Count;
-  /** What the present flows had counted when last looked at. */
-  last: Count;
+/** A flow that counts for a rule, and what it had counted when last looked at. */
+interface Counting extends Count {
+  rule: number;
 }
 
-export class Counters {
-  private readonly tracks = new Map<number, Track>();
-  private readonly floors = new Map<number, Count>();
+const NOTHING: Count = { packets: 0, bytes: 0 };
 
-  /** What a former programmer has published: the least that may be shown. */
-  seed(uid: string, floor: Count): void {
-    this.floors.set(shortHash(uid), floor);
+export class Counters {
+  /** Rule → what flows that are gone had counted, under former programmers too. */
+  private readonly past = new Map<number, Count>();
+  /** Bridge → flow → what it has counted. */
+  private readonly present = new Map<string, Map<string, Counting>>();
+
+  /** What a former programmer has published. */
+  seed(uid: string, published: Count): void {
+    this.past.set(shortHash(uid), published);
   }
 
-  /** `flows`: all of ours on all bridges. */
-  observe(flows: readonly FlowEntry[]): void {
-    const sums = new Map<number, Count>();
-    for (const flow of flows) {
-      if (kindOf(flow.cookie) !== KIND.copy && kindOf(flow.cookie) !== KIND.redirect) continue;
-      const sum = sums.get(valueOf(flow.cookie)) ?? { packets: 0, bytes: 0 };
-      sums.set(valueOf(flow.cookie), { packets: sum.packets + flow.packets, bytes: sum.bytes + flow.bytes });
-    }
-    for (const [rule, now] of sums) {
-      const { before, last } = this.tracks.get(rule) ?? this.first(rule, now);
-      const restarted = now.packets < last.packets;
-      const kept = restarted ? { packets: before.packets + last.packets, bytes: before.bytes + last.bytes } : before;
-      this.tracks.set(rule, { before: kept, last: now });
-    }
+  /** `flows`: all of ours on the bridge, none if it has just lost them. */
+  observe(bridge: string, flows: readonly FlowEntry[]): void {
+    const before = this.present.get(bridge);
+    const now = new Map(flows.filter(isCounting).map((flow) => [keyOf(flow), countingOf(flow)]));
+    this.present.set(bridge, now);
+    // What a flow of a former programmer has counted is in what that one has published, but for the last minute's.
+    if (!before) for (const { rule, packets, bytes } of now.values()) this.leave(rule, -packets, -bytes);
+    for (const [key, { rule, packets, bytes }] of before ?? [])
+      if ((now.get(key)?.packets ?? -1) < packets) this.leave(rule, packets, bytes);
   }
 
   /** undefined if nothing has been counted yet. */
   of(uid: string): Count | undefined {
     const rule = shortHash(uid);
-    const track = this.tracks.get(rule);
-    if (!track) return this.floors.get(rule);
-    return { packets: track.before.packets + track.last.packets, bytes: track.before.bytes + track.last.bytes };
+    const flows = [...this.present.values()].flatMap((all) => [...all.values()].filter((flow) => flow.rule === rule));
+    const past = this.past.get(rule);
+    if (!past && flows.length === 0) return undefined;
+    return flows.reduce<Count>((sum, { packets, bytes }) => plus(sum, packets, bytes), past ?? NOTHING);
   }
 
-  /** What the present flows have not counted of what was published had been counted by flows before them. */
-  private first(rule: number, now: Count): Track {
-    const floor = this.floors.get(rule) ?? { packets: 0, bytes: 0 };
-    const before = {
-      packets: Math.max(0, floor.packets - now.packets),
-      bytes: Math.max(0, floor.bytes - now.bytes),
-    };
-    return { before, last: now };
+  private leave(rule: number, packets: number, bytes: number): void {
+    const sum = plus(this.past.get(rule) ?? NOTHING, packets, bytes);
+    this.past.set(rule, { packets: Math.max(0, sum.packets), bytes: Math.max(0, sum.bytes) });
   }
+}
+
+function plus(count: Count, packets: number, bytes: number): Count {
+  return { packets: count.packets + packets, bytes: count.bytes + bytes };
+}
+
+function isCounting({ cookie }: FlowEntry): boolean {
+  return kindOf(cookie) === KIND.copy || kindOf(cookie) === KIND.redirect;
+}
+
+function countingOf({ cookie, packets, bytes }: FlowEntry): Counting {
+  return { rule: valueOf(cookie), packets, bytes };
+}
+
+/** With the rule: another one can have got its bit. */
+function keyOf({ table, priority, match, cookie }: FlowEntry): string {
+  return `${table} ${priority} ${match} ${valueOf(cookie)}`;
 }

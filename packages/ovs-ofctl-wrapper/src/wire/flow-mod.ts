@@ -7,8 +7,8 @@ import { writeMatch } from "./match";
 const COMMAND = { add: 0, delete: 3, deleteStrict: 4 } as const;
 const ALL_TABLES = 255;
 const DEFAULT_PRIORITY = 32768;
-/** OFPFF_CHECK_OVERLAP. */
-const CHECK_OVERLAP = 2;
+/** OFPFF_CHECK_OVERLAP and OFPFF_RESET_COUNTS. */
+const FLAGS = { checkOverlap: 2, resetCounts: 4 } as const;
 const ALL_ONES = 0xffffffffffffffffn;
 /** Reused: a bundle has thousands of messages. */
 const bytes = new Bytes();
@@ -34,7 +34,7 @@ function write(change: FlowChange): Buffer | null {
   bytes.uint(change.kind === "delete" ? DEFAULT_PRIORITY : change.priority, 2);
   // No buffered packet, any output port, any group; flags; no importance.
   bytes.uint(0xffffffff, 4).uint(0xffffffff, 4).uint(0xffffffff, 4);
-  bytes.uint(add?.checkOverlap ? CHECK_OVERLAP : 0, 2).zeros(2);
+  bytes.uint((add?.checkOverlap ? FLAGS.checkOverlap : 0) | (add?.resetCounts ? FLAGS.resetCounts : 0), 2).zeros(2);
   if (!writeMatch(bytes, change.match ?? "")) return null;
   const encoded = add ? instructions(add.actions) : Buffer.alloc(0);
   return encoded && bytes.raw(encoded).take();
