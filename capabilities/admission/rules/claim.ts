@@ -5,6 +5,8 @@ import { has, member } from "./field";
 /** One port that a spec asks for. */
 export interface Claim {
   role: "targetPort" | "returnPort";
+  /** Packets leave through it, and what comes back goes on; else copies. */
+  isRedirect: boolean;
   path: string;
   /** Equal for two claims that mean the same port on a node. */
   port: string;
@@ -45,11 +47,12 @@ export function claims(spec: unknown): Claim[] {
   return (["targetPort", "returnPort"] as const).flatMap((role) => {
     const port = member(spec, role);
     const kind = ["ovsInternal", "device", "geneve", "vxlan", "gre", "erspan"].find((name) => has(port, name));
-    return kind === undefined ? [] : [claim(role, kind, member(port, kind))];
+    const isRedirect = member(spec, "action") === "Redirect";
+    return kind === undefined ? [] : [{ ...claim(role, kind, member(port, kind)), isRedirect }];
   });
 }
 
-function claim(role: Claim["role"], kind: string, port: unknown): Claim {
+function claim(role: Claim["role"], kind: string, port: unknown): Omit<Claim, "isRedirect"> {
   const path = `spec.${role}.${kind}`;
   const read = (field: string, fallback: number): string => scalar(member(port, field) ?? fallback);
   const written = scalar(member(port, "remoteIP") ?? "");

@@ -54,7 +54,10 @@ export class Peers {
         for (const { claims: theirs, names } of this.byPort.get(port)?.values() ?? []) {
           const other = firstBut(name, names);
           if (other === undefined) continue;
-          const found = shapeConflict(claim, theirs, other) ?? roleConflict(claim, own, theirs, other);
+          const found =
+            shapeConflict(claim, theirs, other) ??
+            roleConflict(claim, own, theirs, other) ??
+            actionConflict(claim, theirs, other);
           if (found !== undefined) return [found];
         }
         return [];
@@ -74,7 +77,11 @@ function usages(spec: unknown): { port: string; key: string; claims: Claim[] }[]
   const ours = claims(spec);
   return [...new Set(ours.map(({ port }) => port))].map((port) => {
     const here = ours.filter((claim) => claim.port === port);
-    return { port, key: here.map(({ role, shape }) => `${role} ${shape}`).join("\n"), claims: here };
+    return {
+      port,
+      key: here.map(({ role, shape, isRedirect }) => `${role} ${shape} ${isRedirect}`).join("\n"),
+      claims: here,
+    };
   });
 }
 
@@ -102,6 +109,14 @@ function roleConflict(claim: Claim, own: Claim[], theirs: Claim[], other: string
   if (role === claim.role) return undefined;
   const { path, portText } = claim;
   const message = `${portText} is the ${role} of TrafficControl ${other}, and a port is either a targetPort or a returnPort`;
+  return { path, kind: "Forbidden", message, hint: "choose another" };
+}
+
+/** A device gives back what it gets: a copy would reach its receiver as a second packet. */
+function actionConflict({ path, portText, isRedirect }: Claim, theirs: Claim[], other: string): Mistake | undefined {
+  if (theirs.every((their) => their.isRedirect === isRedirect)) return undefined;
+  const [here, there] = isRedirect ? ["packets", "copies"] : ["copies", "packets"];
+  const message = `${portText} gets the ${there} of TrafficControl ${other}, and a port gets either copies or redirected packets, not ${here} as well`;
   return { path, kind: "Forbidden", message, hint: "choose another" };
 }
 

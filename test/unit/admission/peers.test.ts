@@ -46,9 +46,20 @@ describe("two TrafficControls", () => {
     assert.deepEqual(between(oneArmed, oneArmed), []);
     assert.match(between(oneArmed, mirror(internal("a")))[0]!, /"a" is the returnPort of TrafficControl old/);
     assert.match(
-      between(mirror(internal("a")), oneArmed)[0]!,
-      /^spec\.returnPort\..* is the targetPort of TrafficControl old/,
+      between(mirror(internal("a")), oneArmed).join("\n"),
+      /^spec\.returnPort\..* is the targetPort of TrafficControl old/m,
     );
+  });
+
+  it("do not send copies and redirected packets through one port", () => {
+    const [copies, packets] = [mirror(internal("a")), redirect(internal("a"), internal("b"))];
+    assert.deepEqual(between(packets, copies), [
+      'spec.targetPort.ovsInternal.name: Forbidden: "a" gets the packets of TrafficControl old, and a port gets either copies or redirected packets, not copies as well (choose another)',
+    ]);
+    assert.deepEqual(between(copies, packets), [
+      'spec.targetPort.ovsInternal.name: Forbidden: "a" gets the copies of TrafficControl old, and a port gets either copies or redirected packets, not packets as well (choose another)',
+    ]);
+    assert.deepEqual(between(packets, packets), []);
   });
 
   it("do not send one ERSPAN session with other fields", () => {

@@ -8,7 +8,7 @@ import { findPods } from "../../../packages/node-programmer/src/pods";
 import type { Problem } from "../../../packages/node-programmer/src/pods";
 import { patchEnds, portSpec, portsOf } from "../../../packages/node-programmer/src/ports";
 import type { PortOutcome } from "../../../packages/node-programmer/src/ports";
-import { demand, resolve } from "../../../packages/node-programmer/src/reconcile/resolve";
+import { demand, longestPackets, resolve } from "../../../packages/node-programmer/src/reconcile/resolve";
 import type { Facts } from "../../../packages/node-programmer/src/reconcile/resolve";
 import { ovsView, podPort } from "./views";
 
@@ -158,6 +158,20 @@ describe("resolving a plan", () => {
     );
     assert.equal(inputs.size, 0);
     assert.deepEqual(rules[0]?.pending[0]?.problem, { reason: REASONS.pipelineUnknown, message: "OVN here" });
+  });
+
+  it("knows the longest packets of the Pods that a tunnel is for, whatever others there are", () => {
+    const three = ovsView({
+      "br-int": [
+        podPort("va", "uid-a", { ofport: 3, mtu: 1400 }),
+        podPort("vb", "uid-b", { ofport: 4, mtu: 1450 }),
+        podPort("vc", "uid-c", { ofport: 5, mtu: 9000 }),
+      ],
+    });
+    const pods = [pod("a", 0), pod("b", 0), pod("c", 1)];
+    const spec = plan([rule("x", vxlan), rule("y", tap0)], pods, [[0], [1]]);
+    const found = findPods(pods, three, () => null);
+    assert.deepEqual([...longestPackets(spec, found, spec.rules.map(portsOf))], [[portSpec(vxlan).name, 1450]]);
   });
 
   it("reaches a target on another bridge by a patch pair of its own", () => {

@@ -7,7 +7,6 @@ import { createPort, deletePort, map, set, uuid } from "ovs-ofctl-wrapper";
 import type { Appctl, Operation, Ovsdb, Wire } from "ovs-ofctl-wrapper";
 import { bridgeOf, ownerMark } from "../ovs";
 import type { BridgeView, OvsView, PortView } from "../ovs";
-import { attachmentOf } from "../pods";
 import type { Problem } from "../pods";
 import type { HostNetwork, KernelTunnel } from "./host";
 import { ISOLATION, SAVED_KEY, isIsolated, judge, judgeDevice, judgeTunnel, missing } from "./judge";
@@ -54,10 +53,15 @@ export class Ports {
   private readonly prepared = new Set<string>();
   /** Ways of tunnels, by port name; looked up after the flows are there, because packets are waiting for those. */
   private readonly paths = new Map<string, PathMtu>();
+  /** Device behind each port of ours: the kernel's number for it. */
+  private readonly devices = new Map<string, number>();
   /** Internal ports whose link has been set up. */
   private readonly up = new Set<string>();
   /** Asked when the first tunnel is made, and again in each round of lookAfter. */
   private readonly kernelTunnels = new Map<KernelTunnel["kind"], Promise<KernelTunnel[]>>();
+
+  /** Tunnels, by port name → bytes of the longest IP packet of the Pods that they are for. */
+  private longest: ReadonlyMap<string, number> = new Map();
 
   /** How often a port was made, repaired, adopted or removed. */
   changes = 0;
@@ -75,6 +79,11 @@ export class Ports {
     this.patientUntil = Date.now() + PATIENCE;
   }
 
+  /** What the ports are for, by name: bytes of the longest IP packet of the Pods that use them. */
+  carry(longest: ReadonlyMap<string, number>): void {
+    this.longest = longest;
+  }
+
   /** The port as it has to be, made if missing. `bridge`: where, if it is not somewhere already. */
   async ensure(spec: PortSpec, bridge: string): Promise<PortOutcome> {
     const view = this.world.view();
@@ -88,7 +97,10 @@ export class Ports {
       case "adopt":
         return this.adopt(spec, verdict.port, verdict.prepared);
       case "keep":
-        return this.keep(spec, verdict.port, verdict.repair);
+        if (!this.isReplaced(verdict.port)) return this.keep(spec, verdict.port, verdict.repair);
+        // In a transaction of its own: else Open vSwitch would keep the device that is gone.
+        await this.remove(verdict.port);
+        return this.create(spec, verdict.port.bridge);
       case "create":
         return this.create(spec, bridge);
     }
@@ -113,12 +125,21 @@ export class Ports {
     this.prepared.delete(port.name);
     this.paths.delete(port.name);
     this.up.delete(port.name);
+    this.devices.delete(port.name);
     const { db, guards } = this.world;
     const done = port.ours
       ? await deletePort(db, port.bridge, port.name, ownerMark(), guards())
       : await db.transact([...guards(), ...giveBack(port)]);
     this.changes++;
     return done.ok ? null : `Port ${port.name} on bridge ${port.bridge} could not be removed: ${done.error.message}`;
+  }
+
+  /** Its device has gone, and another one of that name has come: Open vSwitch shows that one, and sends into the former. */
+  private isReplaced({ name, interfaces }: PortView): boolean {
+    const device = interfaces[0]?.ifindex ?? 0;
+    const before = this.devices.get(name);
+    if (device > 0) this.devices.set(name, device);
+    return before !== undefined && device > 0 && device !== before;
   }
 
   private async create(spec: PortSpec, bridgeName: string): Promise<PortOutcome> {
@@ -251,10 +272,7 @@ export class Ports {
 
   private caution(spec: PortSpec): string | undefined {
     const path = this.paths.get(spec.name);
-    if (!path) return undefined;
-    const pods = [...this.world.view().ports.values()].filter((port) => attachmentOf(port) !== null);
-    const mtus = pods.flatMap(({ interfaces }) => interfaces.flatMap(({ mtu }) => mtu ?? []));
-    return tooLong(spec, Math.max(0, ...mtus), path);
+    return path && tooLong(spec, this.longest.get(spec.name) ?? 0, path);
   }
 }
 

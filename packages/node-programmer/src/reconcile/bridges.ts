@@ -36,8 +36,8 @@ interface Known {
 
 export class Bridges {
   private readonly known = new Map<string, Known>();
-  /** Bridge and OpenFlow port on which no-flood is set. */
-  private readonly unflooded = new Set<string>();
+  /** Bridge → OpenFlow ports on which no-flood is set. */
+  private readonly unflooded = new Map<string, Set<number>>();
 
   constructor(private readonly world: BridgesWorld) {}
 
@@ -120,6 +120,8 @@ export class Bridges {
         const wanted = input ? compile(input) : [];
         const what = { name, kind: kind?.kind ?? ("Unknown" as const), datapath: bridgeOf(view, name)?.datapath ?? "" };
         const away = input ? portsToSpare(input) : [];
+        // A number that is not ours any more can be somebody else's next.
+        for (const port of this.unfloodedOn(name)) if (!away.includes(port)) this.unfloodedOn(name).delete(port);
         if (kind?.floods) await this.keepFloodsAway(name, away);
         const applied = await flows.apply(wanted);
         // Somebody's first FLOOD flow makes a loop through a device, which must not go on until the next audit sees it. An
@@ -144,7 +146,14 @@ export class Bridges {
       if (bridgeOf(view, name)) continue;
       flows.close();
       this.known.delete(name);
+      this.unflooded.delete(name);
     }
+  }
+
+  private unfloodedOn(bridge: string): Set<number> {
+    const ports = this.unflooded.get(bridge) ?? new Set<number>();
+    this.unflooded.set(bridge, ports);
+    return ports;
   }
 
   names(): string[] {
@@ -173,10 +182,9 @@ export class Bridges {
    */
   private async keepFloodsAway(bridge: string, ports: readonly number[]): Promise<void> {
     for (const port of ports) {
-      const key = `${bridge} ${port}`;
-      if (this.unflooded.has(key)) continue;
+      if (this.unfloodedOn(bridge).has(port)) continue;
       const done = await this.world.openflow.modPort(bridge, port, "no-flood");
-      if (done.ok) this.unflooded.add(key);
+      if (done.ok) this.unfloodedOn(bridge).add(port);
     }
   }
 

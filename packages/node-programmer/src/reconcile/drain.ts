@@ -4,7 +4,7 @@
  */
 import type { BridgeInput, Home, Redirection, Relay } from "../pipeline";
 
-/** Milliseconds that a return side outlives its redirect. */
+/** Milliseconds that a return side outlives the last moment in which its redirect can have taken something away. */
 const DRAIN = 2_000;
 
 /** What packets need in order to come back, on one bridge. */
@@ -25,6 +25,7 @@ interface ReturnSides {
 }
 
 interface Leaving extends ReturnSides {
+  /** Infinity as long as the flows that end it are not in force. */
   until: number;
 }
 
@@ -40,8 +41,6 @@ export interface Drained {
   inputs: ReadonlyMap<string, BridgeInput>;
   /** Ports that must not go yet. */
   ports: ReadonlySet<string>;
-  /** Milliseconds until something may go; null if nothing is on its way. */
-  wait: number | null;
   /** A redirect has left the plan and is not gone yet. */
   isRetiring: boolean;
 }
@@ -59,7 +58,7 @@ export class Drain {
   /** Adds to the present what still has to be there. `now` in milliseconds. */
   add(present: Present, planHash: string, now: number): Drained {
     const sides = new Map([...present.inputs].flatMap(([name, input]) => sideOf(name, input)));
-    if (hasLeft(this.last, { ...present, sides })) this.leaving.push({ ...this.last, until: now + DRAIN });
+    if (hasLeft(this.last, { ...present, sides })) this.leaving.push({ ...this.last, until: Infinity });
     this.last = { sides, ports: present.ports, uids: present.uids };
     this.leaving = this.leaving.filter(({ until }) => until > now);
     const inputs = new Map(present.inputs);
@@ -68,9 +67,21 @@ export class Drain {
     return {
       inputs,
       ports: new Set(this.leaving.flatMap(({ ports }) => [...ports])),
-      wait: this.leaving.length === 0 ? null : Math.min(...this.leaving.map(({ until }) => until)) - now,
       isRetiring: this.leaving.some(({ uids }) => [...uids].some((uid) => !present.uids.has(uid))),
     };
+  }
+
+  /** The flows are in force on all bridges: from now on nothing more goes into a device whose redirect has ended. */
+  begin(now: number): void {
+    for (const each of this.leaving) each.until = Math.min(each.until, now + DRAIN);
+  }
+
+  /** Milliseconds until something may go; null if nothing is on its way. */
+  wait(now: number): number | null {
+    if (this.leaving.length === 0) return null;
+    const next = Math.min(...this.leaving.map(({ until }) => until)) - now;
+    // Not begun: the pass is repeated anyway.
+    return Number.isFinite(next) ? Math.max(0, next) : DRAIN;
   }
 }
 

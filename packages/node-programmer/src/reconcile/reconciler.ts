@@ -17,7 +17,7 @@ import type { BridgeOutcome, Bridges } from "./bridges";
 import { Drain } from "./drain";
 import type { Drained } from "./drain";
 import { inspectedTargets } from "./redirects";
-import { demand, resolve } from "./resolve";
+import { demand, longestPackets, resolve } from "./resolve";
 import type { RuleOutcome } from "./resolve";
 import { makePorts } from "./targets";
 
@@ -84,6 +84,7 @@ export class Reconciler {
     );
 
     const isSwitched = (name: string): boolean => bridges.isSwitched(name);
+    this.world.ports.carry(longestPackets(plan, pods, specs));
     const fallback = bridges.names().find(isSwitched);
     const ports = await makePorts(
       this.world.ports,
@@ -114,13 +115,15 @@ export class Reconciler {
     const drained = this.drained(plan, inputs, ports);
     const programmed = await bridges.program(drained.inputs);
     const failures = [...met.failures, ...metToo.failures, ...programmed.failures];
+    if (failures.length === 0) this.drain.begin(performance.now());
+    const draining = this.drain.wait(performance.now());
 
     const wanted = new Set([...desired.specs.keys(), ...ports.keys(), ...drained.ports]);
     const unwanted = failures.length > 0 ? [] : unwantedPorts(view, wanted);
     const refused = await Promise.all(unwanted.map((port) => this.world.ports.remove(port)));
     failures.push(...refused.flatMap((problem) => problem ?? []));
 
-    if (failures.length === 0 && plan.rules.length === 0 && drained.wait === null) bridges.close();
+    if (failures.length === 0 && plan.rules.length === 0 && draining === null) bridges.close();
     namespaces.keepOnly(new Set([...view.ports.values()].map(({ uuid }) => uuid)));
     this.lastPorts = [...ports.values()];
     return {
@@ -131,7 +134,7 @@ export class Reconciler {
       realizedPods,
       failures,
       waiting: this.lastPorts.some(({ problem, remark }) => problem !== undefined || remark !== undefined),
-      draining: drained.wait,
+      draining,
       isRetiring: drained.isRetiring,
       changes: programmed.changes + this.world.ports.changes - changesBefore,
     };

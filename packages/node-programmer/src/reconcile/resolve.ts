@@ -63,6 +63,21 @@ export function demand(
   return new Map([...bridges].map(([name, wanted]) => [name, [...wanted].sort()]));
 }
 
+/** Bytes of the longest IP packet that each tunnel is for: port name → MTU of the selected Pods' ports. */
+export function longestPackets(
+  plan: PlanSpec,
+  pods: readonly FoundPod[],
+  specs: readonly (readonly PortSpec[])[],
+): Map<string, number> {
+  const longest = new Map<string, number>();
+  for (const { pod, ports } of pods) {
+    const mtu = Math.max(0, ...ports.flatMap(({ port }) => port.interfaces.flatMap((row) => row.mtu ?? [])));
+    for (const { name, tunnel } of (plan.classes[pod.class]?.rules ?? []).flatMap((index) => specs[index] ?? []))
+      if (tunnel) longest.set(name, Math.max(mtu, longest.get(name) ?? 0));
+  }
+  return longest;
+}
+
 export function resolve(facts: Facts): Resolution {
   const { plan } = facts;
   const problems = plan.rules.map((rule, index) => ruleProblem(facts, rule, index));
