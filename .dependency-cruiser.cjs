@@ -47,6 +47,13 @@ module.exports = {
     only("reporting-uses-api-engine-and-planning", room("reporting"), [room("api"), room("engine"), room("planning")]),
     only("wrapper-knows-nothing-of-us", "^packages/ovs-ofctl-wrapper/", []),
     only("programmer-knows-no-controller", "^packages/node-programmer/", ["^packages/ovs-ofctl-wrapper/", room("api")]),
+    only("plugin-uses-the-controller-s-rooms", "^packages/kubectl-trafficcontrol/", ["^capabilities/"]),
+    {
+      name: "nobody-uses-the-plugin",
+      severity: "error",
+      from: { path: product, pathNot: "^packages/kubectl-trafficcontrol/" },
+      to: { path: "^packages/kubectl-trafficcontrol/" },
+    },
     {
       name: "wrapper-knows-no-kubernetes",
       severity: "error",
@@ -90,8 +97,10 @@ module.exports = {
     { name: "product-not-on-tools", severity: "error", from: { path: product }, to: { path: "^(hack|test)/" } },
     {
       name: "product-not-on-dev-dependencies",
+      comment:
+        "The plugin is a program of its own, with dependencies of its own; knip compares them with its package.json",
       severity: "error",
-      from: { path: product },
+      from: { path: product, pathNot: "^packages/kubectl-trafficcontrol/" },
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     },
   ],

@@ -24,6 +24,7 @@ const programs = {
   gate: [["--import", "tsx", "hack/gate/main.ts"]],
   cluster: [["--import", "tsx", "hack/cluster/main.ts"]],
   image: [["--import", "tsx", "hack/image/main.ts"]],
+  plugin: [["--import", "tsx", "hack/plugin/main.ts"]],
   deploy: [["--import", "tsx", "hack/deploy/main.ts"]],
   demo: [["--import", "tsx", "hack/demo/main.ts"]],
   "supply-chain": [["--import", "tsx", "hack/supply-chain/main.ts"]],
@@ -32,6 +33,7 @@ const programs = {
   "bench-admission": [["--import", "tsx", "test/bench/admission/main.ts"]],
   "bench-controller": [["--expose-gc", "--import", "tsx", "test/bench/controller/main.ts"]],
   "bench-dataplane": [["--import", "tsx", "test/bench/dataplane/main.ts"]],
+  "bench-operation": [["--import", "tsx", "test/bench/operation/main.ts"]],
 };
 
 const [name, ...args] = process.argv.slice(2);

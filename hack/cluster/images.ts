@@ -34,6 +34,16 @@ export async function baseImages(progress?: Progress): Promise<string> {
 }
 
 function archive(busybox: Buffer, applets: string[]): Buffer {
+  const PATH = "PATH=/bin:/sbin:/usr/bin:/usr/sbin";
+  return ociArchive(layer(busybox, applets), {
+    // 68 years. The sandbox is ended by SIGKILL, so nothing has to listen to signals.
+    [PAUSE_IMAGE]: { User: "65535:65535", Env: [PATH], Entrypoint: ["/bin/sleep", "2147483647"] },
+    [TEST_IMAGE]: { Env: [PATH], Cmd: ["/bin/sh"] },
+  });
+}
+
+/** Images of one layer, which is a tar archive, by name with their configuration. */
+export function ociArchive(root: Buffer, images: Record<string, object>): Buffer {
   const blobs: TarEntry[] = [];
   const add = (mediaType: string, content: Buffer | string): Descriptor => {
     const bytes = Buffer.from(content);
@@ -42,7 +52,6 @@ function archive(busybox: Buffer, applets: string[]): Buffer {
     if (!blobs.some((blob) => blob.name === name)) blobs.push({ name, content: bytes });
     return { mediaType, digest: `sha256:${digest}`, size: bytes.length };
   };
-  const root = layer(busybox, applets);
   const image = (name: string, config: object): object => {
     const rootfs = { type: "layers", diff_ids: [`sha256:${createHash("sha256").update(root).digest("hex")}`] };
     const architecture = process.arch === "x64" ? "amd64" : process.arch;
@@ -58,12 +67,7 @@ function archive(busybox: Buffer, applets: string[]): Buffer {
     const annotations = { "io.containerd.image.name": name, "org.opencontainers.image.ref.name": name };
     return { ...add(manifest.mediaType, JSON.stringify(manifest)), annotations };
   };
-  const PATH = "PATH=/bin:/sbin:/usr/bin:/usr/sbin";
-  const manifests = [
-    // 68 years. The sandbox is ended by SIGKILL, so nothing has to listen to signals.
-    image(PAUSE_IMAGE, { User: "65535:65535", Env: [PATH], Entrypoint: ["/bin/sleep", "2147483647"] }),
-    image(TEST_IMAGE, { Env: [PATH], Cmd: ["/bin/sh"] }),
-  ];
+  const manifests = Object.entries(images).map(([name, config]) => image(name, config));
   return tar([
     { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
     { name: "index.json", content: JSON.stringify({ schemaVersion: 2, manifests }) },

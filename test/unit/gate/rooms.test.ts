@@ -43,6 +43,10 @@ const cases: [from: string, imports: string, forbiddenBy: string | undefined][] 
   ["packages/node-programmer/src/c.ts", "../../../capabilities/engine", "programmer-knows-no-controller"],
   ["packages/node-programmer/src/d.ts", "../../ovs-ofctl-wrapper/src/inner", "doors-of-packages"],
   ["packages/node-programmer/src/e.ts", "./inner", undefined],
+  ["packages/kubectl-trafficcontrol/src/a.ts", "../../../capabilities/planning", undefined],
+  ["packages/kubectl-trafficcontrol/src/b.ts", "../../../capabilities/planning/inner", "doors-of-packages"],
+  ["packages/kubectl-trafficcontrol/src/c.ts", "ovs-ofctl-wrapper", "plugin-uses-the-controller-s-rooms"],
+  ["capabilities/reporting/f.ts", "../../packages/kubectl-trafficcontrol/src/inner", "nobody-uses-the-plugin"],
   ["packages/node-programmer/src/part/f.ts", "../inner", undefined],
   ["capabilities/admission/c.ts", "pepr", undefined],
   ["capabilities/engine/circle/a.ts", "./b", "no-circular"],
@@ -104,7 +108,13 @@ function build(folder: string, files: typeof cases): void {
   const rooms = ["api", "engine", "selection", "planning", "admission", "delivery", "reporting"];
   const homes = [
     ...rooms.map((room) => `capabilities/${room}`),
-    ...["packages/ovs-ofctl-wrapper/src", "packages/node-programmer/src", "hack/cluster", "hack/demo"],
+    ...[
+      "packages/ovs-ofctl-wrapper/src",
+      "packages/node-programmer/src",
+      "packages/kubectl-trafficcontrol/src",
+      "hack/cluster",
+      "hack/demo",
+    ],
   ];
   for (const home of homes) {
     write(`${home}/index.ts`, `export * from "./inner";\n`);

@@ -1,0 +1,2 @@
+/** The kubectl plugin as a program. */
+export { bundlePlugin } from "./bundle";

@@ -1,0 +1,110 @@
+/**
+ * npm run bench:operation: what the operator costs those who run it. A scrape of the controller's real /metrics, over HTTP, with
+ * 300 TrafficControls in force on each of 1,000 nodes (the plans are in memory; there is no cluster); and whether two renders of
+ * the chart differ. Prints Markdown for docs/benchmarks.md.
+ */
+import { execFileSync } from "node:child_process";
+import { cpus, loadavg } from "node:os";
+import path from "node:path";
+import { Command } from "commander";
+import { EngineMetrics, serveStatus, systemClock } from "../../../capabilities/engine";
+import { ReportingMetrics } from "../../../capabilities/reporting";
+import type { PlanFacts } from "../../../capabilities/planning";
+import { helm } from "../../../hack/toolchain";
+import type { TrafficControl } from "@ovs-traffic-control/api";
+import { percentile } from "../e2e/statistics";
+
+const options = new Command("bench:operation")
+  .description("Measures a scrape of the controller, and compares two renders of the chart.")
+  .option("--traffic-controls <number>", "TrafficControls", Number, 300)
+  .option("--nodes <number>", "nodes", Number, 1_000)
+  .option("--runs <number>", "scrapes", Number, 20)
+  .parse()
+  .opts<{ trafficControls: number; nodes: number; runs: number }>();
+
+const CHART = path.join(import.meta.dirname, "../../../charts/ovs-traffic-control");
+const ms = (value: number): string => `${value.toFixed(0)} ms`;
+
+const load = loadavg()[0]!;
+const rows = [...(await scrapes()), await renders()];
+const [cpu] = cpus();
+console.log(
+  `${cpus().length} × ${cpu?.model.trim() ?? "?"}, Node ${process.versions.node}; load average ${load.toFixed(1)} before.\n`,
+);
+console.log(["| what | figure |", "| --- | --- |", ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n"));
+
+async function scrapes(): Promise<[string, string][]> {
+  const engine = new EngineMetrics({ processMetrics: true, version: "0.1.0" });
+  const reporting = new ReportingMetrics(engine, systemClock);
+  const names = Array.from({ length: options.trafficControls }, (_, index) => `mirror-of-team-${index}`);
+  const trafficControls = new Map(names.map((name) => [name, trafficControl(name)]));
+  const { nodes: desiredNodes } = options;
+  for (const name of names) {
+    const ready = { type: "Ready", status: "True" as const, reason: "Realized", message: "", lastTransitionTime: "" };
+    reporting.set(name, { selectedPods: 3_000, desiredNodes, realizedNodes: desiredNodes, conditions: [ready] });
+  }
+  let scraped = 0;
+  const plans = Array.from({ length: options.nodes }, (_, index) => plan(`node-${index}`, names));
+  const server = await serveStatus({
+    port: 0,
+    metrics: () => {
+      scraped += 1;
+      // Counters that have grown on every node, as after a minute.
+      for (const { status } of plans)
+        for (const rule of status.rules ?? []) Object.assign(rule, { packets: scraped * 10, bytes: scraped * 5_000 });
+      reporting.sample(plans, trafficControls);
+      return engine.registry.metrics();
+    },
+    healthy: () => true,
+    ready: () => true,
+  });
+  try {
+    const times: number[] = [];
+    let text = "";
+    for (let run = 0; run < options.runs; run++) {
+      const started = performance.now();
+      text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+      times.push(performance.now() - started);
+    }
+    const series = text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).length;
+    const what = `scrape of the controller, ${options.trafficControls} TrafficControls on ${options.nodes} nodes`;
+    return [
+      [`${what}: size`, `${(Buffer.byteLength(text) / 1024).toFixed(0)} KiB, ${series} series`],
+      [`${what}: time, median`, ms(percentile(times, 50))],
+      [`${what}: time, longest of ${options.runs}`, ms(Math.max(...times))],
+    ];
+  } finally {
+    await server.close();
+  }
+}
+
+/** As GitOps tools render it: no cluster to look into. */
+async function renders(): Promise<[string, string]> {
+  const binary = await helm();
+  const render = (): string =>
+    execFileSync(
+      binary,
+      ["template", "ovs-traffic-control", CHART, "--namespace", "ovs-traffic-control", "--kube-version", "1.36.0"],
+      { encoding: "utf8" },
+    );
+  const [one, two] = [render(), render()];
+  const lines = two.split("\n");
+  const different = one.split("\n").filter((line, index) => line !== lines[index]).length;
+  return ["two renders of the chart: lines that differ", `${different} of ${lines.length}`];
+}
+
+function trafficControl(name: string): TrafficControl {
+  const spec = {
+    appliedTo: {},
+    direction: "Both",
+    action: "Mirror",
+    targetPort: { vxlan: { remoteIP: "10.0.10.2" } },
+  } as const;
+  return { metadata: { name, uid: name }, spec };
+}
+
+function plan(node: string, names: readonly string[]): PlanFacts {
+  const rules = names.map((name) => ({ name, uid: name, generation: 1, realizedPods: 3, pendingPods: [] }));
+  const status = { observedHash: "h", realizedPods: 3, rules, conditions: [], bridges: [] };
+  return { node, uid: node, resourceVersion: "1", nodeUID: node, hash: "h", rules, retiring: [], status };
+}
