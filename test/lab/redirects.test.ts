@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "../support/e2e/eventually";
 import { Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule, Packet, Wire } from "../support/lab";
 import { sendFrames } from "../support/lab/frames";
@@ -229,7 +230,7 @@ describe("redirects on one node", () => {
         ? flows.value.filter(({ cookie }) => (cookie & 0xffffn) === 10n).reduce((sum, { packets }) => sum + packets, 0)
         : 0;
     };
-    while ((await counted()) < 2 * PINGS) await sleep(50);
+    await eventually("they are counted", async () => (await counted()) >= 2 * PINGS);
     await programmer.apply([]);
     assert.deepEqual(await state(), untouched);
   });
