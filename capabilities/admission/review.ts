@@ -18,14 +18,15 @@ export type Verdict =
 const MOST_LINES = 50;
 
 /** Whether the object may be stored. Deletions and updates that leave spec alone always may, whatever newer rules say. */
-export function judge(review: Review, { peers, overlay } = new Surroundings()): Verdict {
+export function judge(review: Review, { peers, overlay, ends } = new Surroundings()): Verdict {
   if (!changesSpec(review)) return { allowed: true, warnings: [] };
   const { object } = review;
   const [name, spec] = [nameOf(object), part(object, "spec")];
-  const found = [...mistakes(object), ...peers.conflicts(name, spec), ...overlay.conflicts(spec)];
-  return found.length === 0
-    ? { allowed: true, warnings: [...warnings(object), ...overlay.doubts(spec), ...peers.twin(name, spec)] }
-    : { allowed: false, mistakes: found, warnings: warnings(object) };
+  const beside = [...peers.conflicts(name, spec), ...overlay.conflicts(spec), ...ends.excess(name, spec)];
+  const found = [...mistakes(object), ...beside];
+  if (found.length > 0) return { allowed: false, mistakes: found, warnings: warnings(object) };
+  const doubts = [...overlay.doubts(spec), ...ends.scarcity(name, spec), ...peers.twin(name, spec)];
+  return { allowed: true, warnings: [...warnings(object), ...doubts] };
 }
 
 /** All mistakes, one per line; several begin on a line of their own, after the API server's "denied the request:". */

@@ -19,14 +19,15 @@ export interface WatchedSurroundings {
 
 export function watchSurroundings(api: KubernetesApi, clock: Clock, log: Logger): WatchedSurroundings {
   const surroundings = new Surroundings();
-  const { peers, overlay } = surroundings;
+  const { peers, overlay, ends } = surroundings;
   const neighbours = new Informer<RawTrafficControl, Neighbour>({
     api,
     path: { resource: TRAFFIC_CONTROL },
     project: ({ metadata, spec }) => (metadata.deletionTimestamp === undefined ? { spec } : { leaving: true }),
     onChange: (_before, after, name) => {
-      if (after !== undefined && "spec" in after) peers.put(name, after.spec);
-      else peers.remove(name);
+      for (const index of [peers, ends])
+        if (after !== undefined && "spec" in after) index.put(name, after.spec);
+        else index.remove(name);
     },
     clock,
     log,

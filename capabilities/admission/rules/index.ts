@@ -2,11 +2,13 @@
  * The rules of a TrafficControl as pure functions: any JSON in, all mistakes or warnings out. Called by the admission
  * callbacks; they say what the CEL rules of crds/trafficcontrols.yaml say, all at once and with suggestions.
  */
+import { TunnelEnds } from "./ends";
 import type { Mistake } from "./mistake";
 import { Overlay } from "./overlay";
 import { Peers } from "./peers";
 import { trafficControl } from "./spec";
 
+export { TunnelEnds } from "./ends";
 export { format, KINDS, type Mistake, type MistakeKind } from "./mistake";
 export { Overlay, OVERLAY_ANNOTATIONS, type NodeFacts } from "./overlay";
 export { Peers } from "./peers";
@@ -25,4 +27,5 @@ export function mistakes(object: unknown): Mistake[] {
 export class Surroundings {
   readonly peers = new Peers();
   readonly overlay = new Overlay();
+  readonly ends = new TunnelEnds();
 }

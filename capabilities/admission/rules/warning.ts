@@ -11,6 +11,7 @@ export type WarningCode =
   | "HalfConnection"
   | "GreKeyUnreadable"
   | "OverlayPort"
+  | "ManyTunnels"
   | "Twin";
 
 export interface Warning {

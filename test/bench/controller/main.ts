@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { cpus, loadavg, totalmem } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { percentile } from "../e2e/statistics";
-import { Fleet } from "./fleet";
+import { Fleet, JOBS_PER_SECOND } from "./fleet";
 import { measureIndex } from "./index-vs-naive";
 import { Population } from "./population";
 import { TRAFFIC_CONTROLS } from "./stand-in";
@@ -54,16 +54,24 @@ async function controller(): Promise<void> {
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
     const started = performance.now();
+    const cpuBefore = process.cpuUsage();
     const running = await fleet.startController();
     while (!running.ready()) await sleep(20);
     const synced = performance.now() - started;
     const stall = delay.max / 1e6;
     await fleet.untilPlanned(nodes);
+    row("start: CPU until all plans were written", share(process.cpuUsage(cpuBefore), performance.now() - started));
     row("start: replicas complete", ms(synced));
     row("start: all plans written", ms(performance.now() - started));
     row("longest stall of the event loop while listing", ms(stall));
     await settled(fleet);
-    row("start: everything settled, statuses and Jobs too", ms(performance.now() - started));
+    const settledAfter = performance.now() - started;
+    row("start: everything settled, statuses and Jobs too", ms(settledAfter));
+    const jobs = (await fleet.requests())["POST jobs"] ?? 0;
+    row(
+      `Jobs made, at most ${JOBS_PER_SECOND} a second`,
+      `${jobs}, ${((jobs * 1000) / settledAfter).toFixed(1)} a second`,
+    );
     row("longest stall of the event loop until then", ms(delay.max / 1e6));
     row("heap of the controller", mb(heap() - before));
     row("resident memory of the process, benchmark included", mb(process.memoryUsage().rss));
@@ -96,9 +104,8 @@ async function events(fleet: Fleet, population: Population, delay: { reset(): vo
     sent.set(uid, Date.now());
     fleet.putPod(population, (i * 37) % options.pods, { uid });
   }
-  const used = process.cpuUsage(cpu);
-  const elapsed = (Date.now() - started) / 1000;
   await settled(fleet);
+  const used = process.cpuUsage(cpu);
   const latencies: number[] = [];
   for (const { uids, at } of fleet.plans.slice(from))
     for (const uid of uids) {
@@ -109,10 +116,14 @@ async function events(fleet: Fleet, population: Population, delay: { reset(): vo
   row(`Pod event → plan written, at ${EVENTS_PER_SECOND} a second: median`, ms(percentile(latencies, 50)));
   row("the same: p99", ms(percentile(latencies, 99)));
   row("the same: Pods that nothing selects", String(sent.size));
-  row("the same: CPU, benchmark included", `${(((used.user + used.system) / 1e6 / elapsed) * 100).toFixed(0)} %`);
+  row(
+    "the same: CPU per event until all is settled, benchmark included",
+    `${((used.user + used.system) / 1e3 / count).toFixed(1)} ms`,
+  );
   row("the same: longest stall of the event loop", ms(delay.max / 1e6));
   const after = await fleet.requests();
   row("the same: writes per event", ((writes(after) - writes(before)) / count).toFixed(2));
+  row("the same: requests per event, the Lease's included", ((all(after) - all(before)) / count).toFixed(2));
 }
 
 /** One Namespace with 5,000 Pods on all nodes: relabelled, then tapped by a new TrafficControl. */
@@ -137,9 +148,11 @@ async function bigNamespace(fleet: Fleet, population: Population): Promise<void>
   const measure = async (what: string, act: () => Promise<void>): Promise<void> => {
     const from = fleet.plans.length;
     const started = performance.now();
+    const cpu = process.cpuUsage();
     await act();
     await fleet.untilPlanned(Math.min(nodes, BIG_NAMESPACE_PODS), from);
     row(what, ms(performance.now() - started));
+    row("the same: CPU", share(process.cpuUsage(cpu), performance.now() - started));
     await settled(fleet);
   };
   await measure(`Namespace with ${BIG_NAMESPACE_PODS} Pods relabelled → all ${nodes} plans written`, () =>
@@ -190,6 +203,16 @@ function print(): void {
 
 function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function all(requests: Record<string, number>): number {
+  return Object.values(requests).reduce((sum, count) => sum + count, 0);
+}
+
+/** Seconds of CPU, which a busy machine does not stretch as it does the time that passes, and its share. */
+function share({ user, system }: NodeJS.CpuUsage, milliseconds: number): string {
+  const seconds = (user + system) / 1e6;
+  return `${seconds.toFixed(1)} s, ${((seconds * 100_000) / milliseconds).toFixed(0)} % of a core`;
 }
 
 function ms(milliseconds: number): string {

@@ -14,7 +14,7 @@ export type Order =
   | { do: "remove"; collection: string; namespace?: string; name: string }
   | { do: "count" };
 
-/** What the stand-in reports: each plan that was written, and how many requests there have been. */
+/** What the stand-in reports: each plan that was written, with the Pods that the one before had not, and how many requests there have been. */
 export type Report =
   | { event: "listening"; port: number }
   | { event: "done" }
@@ -24,6 +24,8 @@ export type Report =
 const PLANS = "/apis/ovs-traffic-control.dev/v1alpha1/nodetrafficplans";
 const store = new Store();
 const requests: Record<string, number> = {};
+/** UIDs of the Pods in the last plan of each node. */
+const planned = new Map<string, Set<string>>();
 const tell = (report: Report): void => void process.send?.(report);
 
 const server = http.createServer((request, response) => {
@@ -38,11 +40,19 @@ const server = http.createServer((request, response) => {
       text === "" ? undefined : (JSON.parse(text) as Stored),
       response,
       request.headers["content-type"] ?? "",
+      request.headers.accept ?? "",
     );
   });
 });
 
-function answer(method: string, url: URL, body: Stored | undefined, response: http.ServerResponse, type: string): void {
+function answer(
+  method: string,
+  url: URL,
+  body: Stored | undefined,
+  response: http.ServerResponse,
+  type: string,
+  accept: string,
+): void {
   const place = store.placeOf(url.pathname);
   const kind = `${method} ${place.collection.split("/").at(-1) ?? ""}${place.subresource === undefined ? "" : "/status"}`;
   requests[kind] = (requests[kind] ?? 0) + 1;
@@ -62,14 +72,20 @@ function answer(method: string, url: URL, body: Stored | undefined, response: ht
     return;
   }
   const result = store.perform(method, place, body, type);
-  send(result.code, result.object);
+  const isWhole = result.code !== 200 || !accept.includes("as=PartialObjectMetadata");
+  send(result.code, isWhole ? result.object : { kind: "PartialObjectMetadata", metadata: result.object.metadata });
+  // Its Pod runs at once.
+  if (kind === "POST jobs" && result.code === 200)
+    setImmediate(() => store.put(place.collection, { ...result.object, status: { ready: 1 } }));
   if (place.collection !== PLANS || result.code !== 200 || method !== "PATCH" || result.object.spec === undefined)
     return;
   const { spec, metadata } = result.object as Stored & { spec: PlanSpec };
+  const before = planned.get(metadata.name);
+  planned.set(metadata.name, new Set(spec.pods.map(({ uid }) => uid)));
   tell({
     event: "plan",
     node: metadata.name,
-    uids: spec.pods.map(({ uid }) => uid),
+    uids: spec.pods.flatMap(({ uid }) => (before?.has(uid) === true ? [] : [uid])),
     rules: spec.rules.length,
     at: Date.now(),
   });
