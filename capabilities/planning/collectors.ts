@@ -17,7 +17,7 @@ export interface Tunnels {
 }
 
 /** Far ends of the TrafficControl's tunnels by their key. */
-export function collectorsOf({ spec }: TrafficControl): Map<string, Collector> {
+function collectorsOf({ spec }: TrafficControl): Map<string, Collector> {
   const found = new Map<string, Collector>();
   for (const port of [spec.targetPort, spec.returnPort]) {
     const collector = port && collectorOf(planPort(port));

@@ -16,5 +16,5 @@ export {
 export { boundTo, isEmpty, MAXIMUM_ITEMS, planNode, specText, type Plan, type PlannedPod } from "./plan";
 export { planPort } from "./ports";
 export { precedence } from "./precedence";
-export { collectorsOf, TunnelIndex, tunnelsOf, type Collector, type Tunnels } from "./collectors";
+export { TunnelIndex, tunnelsOf, type Collector, type Tunnels } from "./collectors";
 export { overruled, type Overruled, type Rivals } from "./redirects";
