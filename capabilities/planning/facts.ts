@@ -14,7 +14,7 @@ export interface PlanFacts {
 }
 
 /** The programmer's answer without what only people read. */
-export type PlanFactsStatus = Pick<PlanStatus, "observedHash" | "realizedPods" | "rules" | "conditions"> & {
+export type PlanFactsStatus = Pick<PlanStatus, "observedHash" | "realizedPods" | "repairs" | "rules" | "conditions"> & {
   bridges: { name: string; kind: string; message?: string }[];
 };
 
@@ -30,6 +30,7 @@ export function planFacts({ metadata, spec, status = {} }: NodeTrafficPlan): Pla
     status: {
       observedHash: status.observedHash,
       realizedPods: status.realizedPods,
+      repairs: status.repairs,
       rules: status.rules ?? [],
       conditions: status.conditions ?? [],
       bridges: (status.bridges ?? []).map(({ name, kind, message }) => ({ name, kind, message })),

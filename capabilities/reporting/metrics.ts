@@ -15,9 +15,12 @@ interface Seen {
 export class ReportingMetrics {
   private readonly gauges;
   private readonly traffic;
+  private readonly repaired;
   /** Monotonic time of the last moment in which every node was realized, by name. */
   private readonly realizedAt = new Map<string, number>();
   private readonly seen = new Map<string, Seen>();
+  /** Repairs of each plan's node as last seen, by the plan's UID. */
+  private seenRepairs = new Map<string, number>();
   private hasBaseline = false;
 
   constructor(
@@ -36,6 +39,11 @@ export class ReportingMetrics {
         "Seconds since all nodes with selected Pods were realized; since the controller knows of it, if they never were",
       ),
     };
+    this.repaired = metrics.counter(
+      "trafficcontrol_drift_repaired_total",
+      "Times that flows or ports of ours had been changed by somebody else and were put right, as the nodes have reported",
+      [],
+    );
     this.traffic = {
       Mirror: {
         packets: counter("mirrored_packets_total", "Packets copied, as the nodes have reported"),
@@ -80,7 +88,10 @@ export class ReportingMetrics {
     for (const [name, at] of this.realizedAt)
       this.gauges.sinceRealized.set({ name }, at === Infinity ? 0 : (now - at) / 1000);
     const gone = new Set(this.seen.keys());
-    for (const { node, status } of plans) {
+    const repairs = new Map<string, number>();
+    for (const { node, uid: plan, status } of plans) {
+      repairs.set(plan, status.repairs ?? 0);
+      if (this.hasBaseline) this.repaired.inc(growth(this.seenRepairs.get(plan) ?? 0, status.repairs ?? 0));
       for (const { name, uid, packets = 0, bytes = 0 } of status.rules ?? []) {
         const key = `${uid}/${node}`;
         gone.delete(key);
@@ -94,6 +105,7 @@ export class ReportingMetrics {
       }
     }
     for (const key of gone) this.seen.delete(key);
+    this.seenRepairs = repairs;
     this.hasBaseline = true;
   }
 }

@@ -41,6 +41,12 @@ const ROWS: Record<string, Panel[]> = {
       unit: "short",
       queries: [[`sum by (result) (increase(trafficcontrol_node_jobs_total{${JOB}}${RATE}))`, "{{result}}"]],
     },
+    {
+      title: "Drift repaired",
+      description: "How often somebody else had changed flows or ports of ours, and they were put right.",
+      unit: "short",
+      queries: [[`sum(increase(trafficcontrol_drift_repaired_total{${JOB}}${RATE}))`, "repairs"]],
+    },
   ],
   Controller: [
     {

@@ -15,6 +15,8 @@ export class Reporter {
   private countersPublished = 0;
   /** What the plan object says, as far as we know. */
   private published: PlanStatus | undefined;
+  /** Since the node has had a plan; former programmers' included. */
+  private repairs = 0;
   /** What it shall say. */
   private wanted: PlanStatus | undefined;
   private exists = false;
@@ -42,6 +44,7 @@ export class Reporter {
     if (!this.seeded)
       for (const { uid, packets, bytes } of plan?.status?.rules ?? [])
         if (packets !== undefined && bytes !== undefined) this.counters.seed(uid, { packets, bytes });
+    if (!this.seeded) this.repairs = plan?.status?.repairs ?? 0;
     this.seeded = true;
     return this.published === undefined;
   }
@@ -60,12 +63,15 @@ export class Reporter {
     const interval = this.options.counterInterval ?? COUNTER_INTERVAL;
     const withCounters = now - this.countersPublished >= interval;
     if (withCounters) this.countersPublished = now + Math.random() * JITTER * interval;
+    this.repairs += outcome.repairs;
     const before = new Map(this.published?.rules?.map((rule) => [rule.uid, rule]));
     this.publish(
       statusOf({
         outcome,
         previous: this.published,
         now: new Date(now),
+        // Like packets: somebody who changes flows ten times a second must not make us write as often.
+        repairs: withCounters ? this.repairs : (this.published?.repairs ?? 0),
         countOf: (uid) => {
           if (withCounters) return this.counters.of(uid);
           const { packets, bytes } = before.get(uid) ?? {};

@@ -30,10 +30,11 @@ const done: Outcome = {
   draining: null,
   isRetiring: false,
   changes: 3,
+  repairs: 0,
 };
 const none = (): undefined => undefined;
 const status = (outcome: Outcome, previous?: ReturnType<typeof statusOf>): ReturnType<typeof statusOf> =>
-  statusOf({ outcome, previous, now, countOf: none });
+  statusOf({ outcome, previous, now, repairs: 0, countOf: none });
 
 describe("the status of a plan", () => {
   it("does not confirm a plan while return flows and ports of a redirect that has left it are still there", () => {
@@ -46,6 +47,11 @@ describe("the status of a plan", () => {
       "abc",
       "a change is: the new ports are in use",
     );
+  });
+
+  it("says how often something was put right, once there is something to say", () => {
+    assert.equal("repairs" in status(done), false);
+    assert.equal(statusOf({ outcome: done, previous: undefined, now, repairs: 2, countOf: none }).repairs, 2);
   });
 
   it("confirms the hash, and names bridges, ports and rules", () => {
@@ -100,7 +106,7 @@ describe("the status of a plan", () => {
   it("keeps the time of a condition that has not changed, and what was said before while nothing can be known", () => {
     const before = status(done);
     const later = new Date("2026-01-02T04:00:00Z");
-    const again = statusOf({ outcome: done, previous: before, now: later, countOf: none });
+    const again = statusOf({ outcome: done, previous: before, now: later, repairs: 0, countOf: none });
     assert.ok(sameStatus(before, again));
     const lost = unreachable(before, "gone", later);
     assert.equal(lost.conditions?.[0]?.lastTransitionTime, "2026-01-02T04:00:00Z");

@@ -119,6 +119,37 @@ describe("metrics of the controller", function () {
   });
 });
 
+describe("drift that was repaired", function () {
+  this.timeout(30_000);
+
+  it("is added up from what the nodes report; what was there before, and a report of nothing else, counts and wakes nothing", async () => {
+    const cluster = new FakeCluster();
+    cluster.addNode("node-1");
+    cluster.addPod("web", "node-1");
+    cluster.addTrafficControl("tap");
+    const first = await cluster.start("first");
+    await cluster.clock.advance(5_000);
+    const report = async (repairs: number): Promise<void> => {
+      const status = { ...cluster.plan("node-1")!.status, repairs } as Record<string, unknown>;
+      cluster.server.put({ resource: NODE_TRAFFIC_PLAN, name: "node-1" }, { status });
+      await cluster.clock.advance(2_000);
+    };
+    const repaired = async (): Promise<string[]> =>
+      lines(await cluster.lastController().metrics(), "trafficcontrol_drift_repaired_total");
+    assert.deepEqual(await repaired(), ["trafficcontrol_drift_repaired_total 0"]);
+    const before = cluster.server.writes.filter(({ path }) => !path.includes("/leases/")).length;
+    await report(3);
+    assert.deepEqual(await repaired(), ["trafficcontrol_drift_repaired_total 3"]);
+    assert.equal(cluster.server.writes.filter(({ path }) => !path.includes("/leases/")).length, before);
+    first.kill();
+    await cluster.start("second");
+    await cluster.clock.advance(30_000);
+    assert.deepEqual(await repaired(), ["trafficcontrol_drift_repaired_total 0"]);
+    await report(4);
+    assert.deepEqual(await repaired(), ["trafficcontrol_drift_repaired_total 1"]);
+  });
+});
+
 describe("the reference page of the metrics", () => {
   it("has every metric with its type and labels, and no other", async function () {
     this.timeout(30_000);

@@ -18,6 +18,7 @@ const LONGEST_WAIT = 10_000;
 const EVERY_FIELD: Record<keyof PlanStatus, null> = {
   observedHash: null,
   realizedPods: null,
+  repairs: null,
   bridges: null,
   ports: null,
   rules: null,

@@ -45,6 +45,10 @@ export class BridgeFlows {
   private learns = false;
   /** The daemon has been away since the last bundle. */
   private wiped = false;
+  /** What our last bundle has left; null if we cannot know. */
+  private left: readonly Flow[] | null = null;
+  /** Something else was found than it has left: somebody else has changed it. */
+  private drifted = false;
 
   constructor(
     readonly bridge: string,
@@ -69,6 +73,7 @@ export class BridgeFlows {
     monitor.on("down", () => {
       this.reachable = false;
       this.wiped = true;
+      this.left = null;
       this.current = null;
       this.learns = false;
     });
@@ -94,6 +99,14 @@ export class BridgeFlows {
     const made = ours.filter((flow) => !isLearned(flow));
     this.current = { markers: made.filter(isMarker), flows: made.filter((flow) => !isMarker(flow)) };
     this.learns ||= made.length < ours.length;
+    if (this.left) this.drifted ||= difference(this.current.flows, this.left).length > 0;
+  }
+
+  /** Whether somebody else had changed what the last apply has put right; said once. */
+  takeRepair(): boolean {
+    const { drifted } = this;
+    this.drifted = false;
+    return drifted;
   }
 
   /**
@@ -167,7 +180,7 @@ export class BridgeFlows {
     const allowed = await this.mayWrite();
     if (!allowed.ok) return allowed;
     const before = this.current?.markers ?? [];
-    this.current = null;
+    this.current = this.left = null;
     const next = marker && newVersion(marker);
     const done = await this.openflow.bundle(this.bridge, [...changeOfVersion(before, next), ...changes]);
     // Not earlier: packets are waiting.
@@ -175,6 +188,7 @@ export class BridgeFlows {
     if (!done.ok) return done;
     this.isTaken = true;
     this.current = { markers: next ? [next] : [], flows };
+    this.left = flows;
     // An empty bridge looks the same before somebody else's flows and after them.
     this.isDoubtful = before.length === 0 && next !== null && !(await this.mayWrite()).ok;
     return ok(undefined);

@@ -110,10 +110,10 @@ export class Bridges {
   /** Brings every known bridge to its input, or, without one, to nothing of ours. */
   async program(
     inputs: ReadonlyMap<string, BridgeInput>,
-  ): Promise<{ outcomes: BridgeOutcome[]; changes: number; failures: string[] }> {
+  ): Promise<{ outcomes: BridgeOutcome[]; changes: number; repairs: number; failures: string[] }> {
     const view = this.world.view();
     const failures: string[] = [];
-    let changes = 0;
+    let [changes, repairs] = [0, 0];
     const outcomes = await Promise.all(
       [...this.known].map(async ([name, { flows, kind }]): Promise<BridgeOutcome> => {
         const input = inputs.get(name);
@@ -131,12 +131,13 @@ export class Bridges {
         await guarded;
         const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
         if (applied.ok) changes += applied.value;
+        if (applied.ok && flows.takeRepair()) repairs += 1;
         if (error) failures.push(`Bridge ${name}: ${error.message}`);
         const message = error?.message ?? kind?.message;
         return { ...what, flows: error ? 0 : wanted.length, ...(message === undefined ? {} : { message }) };
       }),
     );
-    return { outcomes: outcomes.sort((a, b) => (a.name < b.name ? -1 : 1)), changes, failures };
+    return { outcomes: outcomes.sort((a, b) => (a.name < b.name ? -1 : 1)), changes, repairs, failures };
   }
 
   /** Forgets bridges that do not exist any more. */

@@ -46,6 +46,8 @@ export interface Outcome {
   isRetiring: boolean;
   /** Flows and ports changed; for the log. */
   changes: number;
+  /** Bridges whose flows, and ports of ours that, somebody else had changed or removed: put right by this pass. */
+  repairs: number;
 }
 
 export class Reconciler {
@@ -77,6 +79,7 @@ export class Reconciler {
     const pods = findPods(plan.pods, before, namespaces.age);
     const reading = this.world.macs.read(pods);
     const met = await bridges.meet(this.concerned(plan, pods));
+    const removed = this.removedPorts();
     const specs = plan.rules.map(portsOf);
     const desired = desiredPorts(specs);
     const impossible = new Map<number, Problem>(
@@ -137,7 +140,15 @@ export class Reconciler {
       draining,
       isRetiring: drained.isRetiring,
       changes: programmed.changes + this.world.ports.changes - changesBefore,
+      repairs: programmed.repairs + this.lastPorts.filter(({ spec }) => removed.has(spec.name)).length,
     };
+  }
+
+  /** Ports that the last pass has left in place and that are not there any more, by name. */
+  private removedPorts(): Set<string> {
+    const { ports } = this.world.view();
+    const made = this.lastPorts.filter(({ ofport, problem }) => ofport !== undefined && problem === undefined);
+    return new Set(made.map(({ spec }) => spec.name).filter((name) => !ports.has(name)));
   }
 
   /** Bridges with selected Pods; if there are none yet, the one where other Pods are, so that targets are there before them. */

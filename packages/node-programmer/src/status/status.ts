@@ -15,6 +15,8 @@ export interface StatusInput {
   /** Published last; its transition time stays while the condition does. */
   previous: PlanStatus | undefined;
   now: Date;
+  /** How often something of ours had been changed by somebody else and was put right. */
+  repairs: number;
   /** Published counters of a rule. */
   countOf: (uid: string) => Count | undefined;
 }
@@ -23,12 +25,13 @@ export interface StatusInput {
  * A pass that Open vSwitch refused in part keeps the former hash: what the plan wants is not in force. So does one after which
  * ports and return flows of a removed redirect are still there: its removal is not to be confirmed yet.
  */
-export function statusOf({ outcome, previous, now, countOf }: StatusInput): PlanStatus {
+export function statusOf({ outcome, previous, now, repairs, countOf }: StatusInput): PlanStatus {
   const done = outcome.failures.length === 0;
   const observedHash = done && !outcome.isRetiring ? outcome.plan.hash : previous?.observedHash;
   return {
     ...(observedHash === undefined ? {} : { observedHash }),
     realizedPods: done ? outcome.realizedPods : 0,
+    ...(repairs === 0 ? {} : { repairs }),
     bridges: outcome.bridges.map(bridgeResult),
     ports: outcome.ports.map(portResult).sort(byName),
     rules: outcome.rules.map((rule) => ruleResult(rule, countOf(rule.rule.uid))),
