@@ -19,7 +19,8 @@ describe("taps on a bridge that somebody works on", () => {
     lab = await Lab.up({ nodes: { n1: ["a", "b"], n2: ["c"] } });
     node = lab.node("n1");
     a = lab.pod("a");
-    programmer = await lab.program(node);
+    programmer = await lab.programmer(node);
+    programmer.start({ env: { COUNTER_SECONDS: "1" } });
     await a.ping(lab.pod("c"));
   });
   after(() => lab.down());
@@ -93,6 +94,33 @@ describe("taps on a bridge that somebody works on", () => {
     // The connection was lost, the flows were not: those of tap2 have to go all the same.
     await programmer.apply(both());
     assert.equal((await ownFlows(node)).filter((flow) => flow.startsWith("245 ")).length, 1);
+  });
+
+  it("are counted when somebody has changed them and they were put right, and only then", async () => {
+    const started = await programmer.apply(both());
+    const repairs = (): Promise<number> => programmer.status(() => true).then((status) => status.repairs ?? 0);
+    const before = started.repairs ?? 0;
+    await programmer.apply(sent());
+    await programmer.apply(both());
+    const own = await ownFlows(node);
+    const counted = (why: string, count: number): Promise<unknown> =>
+      eventually(
+        `${why}: ${count} repairs more`,
+        async () => {
+          // A report follows a pass; any change of the database brings one.
+          await node.vsctl("set", "bridge", "br-int", `other_config:nudge=${Date.now()}`);
+          assert.equal((await repairs()) - before, count, programmer.log);
+          return true;
+        },
+        PATIENCE,
+      );
+    await counted("plans that change are none", 0);
+    await node.ofctl("del-flows", "br-int", "table=245");
+    await recovers(own);
+    await counted("deleted flows", 1);
+    await node.vsctl("del-port", "br-int", "tap1");
+    await recovers(own);
+    await counted("a removed port", 2);
   });
 
   it("do not mind another hardware address, a flushed MAC table and settings that keep flows", async () => {
