@@ -168,7 +168,17 @@ describe("the plan of a node in the Kubernetes API", () => {
     assert.deepEqual(api.patches, [
       [
         "/apis/ovs-traffic-control.dev/v1alpha1/nodetrafficplans/n1/status",
-        { status: { observedHash: "h", realizedPods: 2, bridges: null, ports: null, rules: null, conditions: null } },
+        {
+          status: {
+            observedHash: "h",
+            realizedPods: 2,
+            repairs: null,
+            bridges: null,
+            ports: null,
+            rules: null,
+            conditions: null,
+          },
+        },
       ],
     ]);
     api.mergePatch = () => Promise.reject(new ApiError(404, "PATCH", "{}"));
