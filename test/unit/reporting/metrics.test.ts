@@ -128,7 +128,7 @@ describe("drift that was repaired", function () {
     cluster.addPod("web", "node-1");
     cluster.addTrafficControl("tap");
     const first = await cluster.start("first");
-    await cluster.clock.advance(5_000);
+    await cluster.clock.advance(30_000);
     const report = async (repairs: number): Promise<void> => {
       const status = { ...cluster.plan("node-1")!.status, repairs } as Record<string, unknown>;
       cluster.server.put({ resource: NODE_TRAFFIC_PLAN, name: "node-1" }, { status });
