@@ -66,6 +66,7 @@ export const REASONS = {
   podsPending: "PodsPending",
   noOVSPort: "NoOVSPort",
   macUnknown: "MACUnknown",
+  notBound: "PortNotBound",
   targetPortMissing: "TargetPortMissing",
   targetPortFailed: "TargetPortFailed",
   deviceNotOurs: "DeviceNotOurs",

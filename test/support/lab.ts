@@ -3,6 +3,8 @@
  * Up in about a second. Used by test/lab; needs root, Open vSwitch, tcpdump, tshark, ping. The datapath is the userspace
  * one unless LAB_DATAPATH=system.
  *
+ * On real OVN, if asked for: then br-int is ovn-controller's, with Geneve between the nodes over br-phy.
+ *
  * ```
  *  collector ──┐                       underlay 172.31.0.0/24, fd31::/64
  *  n1: eth0 ── ul0 ── n2: eth0         (br-phy, or eth0 itself, holds the address)
@@ -17,6 +19,7 @@ import type { CaptureOptions } from "./capture";
 import { attempt, ip, run, within } from "./lab/command";
 import { IN_KERNEL } from "./lab/datapath";
 import { LabNode } from "./lab/node";
+import { LabOvn } from "./lab/ovn";
 import { claim, vacate, vacateOrphans } from "./lab/place";
 import type { Place } from "./lab/place";
 import { LabPod } from "./lab/pod";
@@ -33,6 +36,8 @@ export type { LabRule } from "./lab/programmer";
 interface Layout {
   /** Names of nodes → names of their Pods. */
   nodes: Readonly<Record<string, readonly string[]>>;
+  /** On real OVN in place of switched bridges: names of its Pods → the network whose logical switch they are on. */
+  ovn?: Readonly<Record<string, number>>;
 }
 
 /** A device with two ends: packets go in at `target` and come back at `back`, both names of devices on the node. */
@@ -60,6 +65,7 @@ export class Lab {
   private readonly pods = new Map<string, LabPod>();
   private readonly programmers: LabProgrammer[] = [];
   private bundle: Promise<string> | null = null;
+  private central: LabOvn | null = null;
   private readonly atExit = (): void => {
     vacate(this.place);
   };
@@ -68,7 +74,7 @@ export class Lab {
 
   /** Builds a lab. Cleans up what crashed runs have left before, and itself if it fails. */
   static async up(layout: Layout): Promise<Lab> {
-    await checkPrerequisites();
+    await checkPrerequisites(layout.ovn !== undefined);
     vacateOrphans();
     const lab = new Lab(claim());
     process.once("exit", lab.atExit);
@@ -87,6 +93,11 @@ export class Lab {
 
   pod(name: string): LabPod {
     return found(this.pods.get(name), "Pod", name);
+  }
+
+  /** OVN's central half, where the layout asks for it. */
+  get ovn(): LabOvn {
+    return found(this.central ?? undefined, "OVN", "");
   }
 
   /** Name of the collector's network namespace; its device is eth0. */
@@ -138,14 +149,14 @@ export class Lab {
     return `${this.place.prefix}-${name}`;
   }
 
-  private async build({ nodes }: Layout): Promise<void> {
+  private async build({ nodes, ovn }: Layout): Promise<void> {
     const underlay = this.namespace("ul");
     const collector = this.namespace("col");
     for (const [name, podNames] of Object.entries(nodes)) {
       const node = new LabNode(name, this.namespace(name), this.place.directory, this.nodes.size + 1);
       this.nodes.set(name, node);
       for (const pod of podNames)
-        this.pods.set(pod, new LabPod(pod, node, this.namespace(`p-${pod}`), this.pods.size + 11));
+        this.pods.set(pod, new LabPod(pod, node, this.namespace(`p-${pod}`), this.pods.size + 11, ovn?.[pod]));
     }
     const namespaces = [
       underlay,
@@ -164,16 +175,27 @@ export class Lab {
       `addr add ${COLLECTOR.address}/24 dev eth0`,
       `addr add ${COLLECTOR.address6}/64 dev eth0 nodad`,
     ]);
+    if (ovn) await this.buildOvn(collector, ovn);
     await Promise.all([...this.nodes.values()].map((node) => this.buildNode(node, underlay)));
+    if (this.central) await this.central.sync();
+  }
+
+  private async buildOvn(namespace: string, networks: Readonly<Record<string, number>>): Promise<void> {
+    this.central = new LabOvn(namespace, COLLECTOR.address, this.place.directory);
+    await this.central.start();
+    const switches = new Map([...new Set(Object.values(networks))].map((network) => [network, [] as LabPod[]]));
+    for (const [name, network] of Object.entries(networks)) switches.get(network)?.push(this.pod(name));
+    await this.central.build(switches);
   }
 
   private async buildNode(node: LabNode, underlay: string): Promise<void> {
     await this.cable(node.namespace, "eth0", underlay, `u${node.name}`, "ul0");
     await this.cable(node.namespace, "eth1", underlay, `l${node.name}`, "l20");
-    await node.start();
+    await (this.central ? node.startOnOvn(this.central.remote) : node.start());
     const pods = [...this.pods.values()].filter((pod) => pod.node === node);
     await Promise.all(pods.map((pod) => this.buildPod(pod)));
-    if (pods.length > 0) await node.vsctl(...pods.flatMap((pod) => ["--", ...pod.attach()]));
+    if (pods.length > 0)
+      await node.vsctl(...pods.flatMap((pod) => ["--", ...(this.central ? pod.attachToOvn() : pod.attach())]));
   }
 
   private async buildPod(pod: LabPod): Promise<void> {
@@ -185,6 +207,13 @@ export class Lab {
       `addr add ${pod.address}/24 dev eth0`,
       `addr add ${pod.address6}/64 dev eth0 nodad`,
     ]);
+    if (this.central)
+      // Geneve takes 58 bytes of the underlay's 1500.
+      await ip(pod.namespace, [
+        "link set eth0 mtu 1400",
+        `route add default via ${pod.gateway}`,
+        `route add default via ${pod.gateway6}`,
+      ]);
   }
 
   /** A veth pair between two namespaces, both ends up; the second end in a bridge if one is named. */
@@ -284,7 +313,7 @@ function found<T>(value: T | undefined, what: string, name: string): T {
   return value;
 }
 
-async function checkPrerequisites(): Promise<void> {
+async function checkPrerequisites(onOvn: boolean): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error("The packet lab makes network namespaces: run it as root.");
   const missing: string[] = [];
   const packages: Record<string, string> = {
@@ -295,6 +324,7 @@ async function checkPrerequisites(): Promise<void> {
     ethtool: "ethtool",
     ip: "iproute2",
     python3: "python3",
+    ...(onOvn ? { "ovn-northd": "ovn-central", "ovn-controller": "ovn-host" } : {}),
   };
   for (const [program, name] of Object.entries(packages)) {
     const { exitCode } = await attempt("which", [program]);

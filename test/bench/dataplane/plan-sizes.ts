@@ -6,6 +6,7 @@ export function input(pods: number, rules: number): BridgeInput {
   const targets = Array.from({ length: rules }, (_, index) => 20_000 + index);
   const bits = targets.map((_, bit) => bit);
   return {
+    pipeline: "Switched",
     planHash: `${pods} Pods, ${rules} rules`,
     taps: targets.map((target, bit) => ({ uid: `rule-${bit}`, target, bit })),
     pods: Array.from({ length: pods }, (_, index) => ({

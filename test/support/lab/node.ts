@@ -11,6 +11,8 @@ import { alive } from "./place";
 
 const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
 
+type NodeDaemon = "ovs-vswitchd" | "ovsdb-server" | "ovn-controller";
+
 export class LabNode {
   /** Address on the underlay: on br-phy's own port, as Open vSwitch's userspace tunnels need it, or simply on eth0. */
   readonly address: string;
@@ -35,21 +37,38 @@ export class LabNode {
     this.appctl = new Appctl(this.options);
   }
 
+  /** For OVN: an empty br-int, and br-phy, whose address the tunnels have. `remote`: of the southbound database. */
+  async startOnOvn(remote: string): Promise<void> {
+    await this.start({ standalone: false });
+    await this.vsctl(
+      ...["set", "Open_vSwitch", ".", `external_ids:ovn-remote=${remote}`, "external_ids:ovn-encap-type=geneve"],
+      ...[`external_ids:ovn-encap-ip=${this.address}`, `external_ids:ovn-bridge-datapath-type=${DATAPATH}`],
+    );
+    await this.startOvnController();
+  }
+
+  async startOvnController(): Promise<void> {
+    await this.daemon("ovn-controller", [`unix:${this.runDir}/db.sock`]);
+  }
+
   /**
    * Starts the daemons and builds br-int, with the uplink eth1 to the other nodes, and on the userspace datapath br-phy,
    * with the uplink eth0 and the node's address. On the kernel's datapath tunnels take the kernel's routes.
    */
-  async start(): Promise<void> {
+  async start({ standalone = true } = {}): Promise<void> {
     await mkdir(this.runDir, { recursive: true });
     await run("ovsdb-tool", ["create", `${this.runDir}/conf.db`, SCHEMA]);
     await this.startDatabase();
     await this.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", `external_ids:system-id=${this.name}`);
     await this.startVswitchd();
     const settings = [`datapath_type=${DATAPATH}`, "fail_mode=standalone"];
+    const inside = standalone
+      ? [...settings, "--", "add-port", "br-int", "eth1"]
+      : [`datapath_type=${DATAPATH}`, "fail_mode=secure"];
     const phy = ["add-br", "br-phy", "--", "set", "bridge", "br-phy", ...settings, "--", "add-port", "br-phy", "eth0"];
     await this.vsctl(
       ...(IN_KERNEL ? [] : [...phy, "--"]),
-      ...["add-br", "br-int", "--", "set", "bridge", "br-int", ...settings, "--", "add-port", "br-int", "eth1"],
+      ...["add-br", "br-int", "--", "set", "bridge", "br-int", ...inside],
     );
     const device = IN_KERNEL ? "eth0" : "br-phy";
     await ip(this.namespace, [
@@ -74,13 +93,13 @@ export class LabNode {
   }
 
   /** Kills a daemon as a crash would and waits until it has gone. */
-  async kill(daemon: "ovs-vswitchd" | "ovsdb-server"): Promise<void> {
+  async kill(daemon: NodeDaemon): Promise<void> {
     const pid = this.pid(daemon);
     process.kill(pid, "SIGKILL");
     while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
-  pid(daemon: "ovs-vswitchd" | "ovsdb-server"): number {
+  pid(daemon: NodeDaemon): number {
     return Number(readFileSync(`${this.runDir}/${daemon}.pid`, "utf8"));
   }
 
@@ -115,7 +134,8 @@ export class LabNode {
   }
 
   environment(): NodeJS.ProcessEnv {
-    return { OVS_RUNDIR: this.runDir, OVS_LOGDIR: this.runDir, OVS_DBDIR: this.runDir };
+    const { runDir } = this;
+    return { OVS_RUNDIR: runDir, OVS_LOGDIR: runDir, OVS_DBDIR: runDir, OVN_RUNDIR: runDir, OVN_LOGDIR: runDir };
   }
 
   private daemon(program: string, args: string[]): Promise<string> {

@@ -1,7 +1,7 @@
 /** Which bridges are programmed. */
 import assert from "node:assert/strict";
 import type { Flow } from "ovs-ofctl-wrapper";
-import { kindOfBridge } from "../../../packages/node-programmer/src/ovs";
+import { kindOfBridge, pipelineOf } from "../../../packages/node-programmer/src/ovs";
 import { cookie } from "../../../packages/node-programmer/src/pipeline";
 import { ovsView } from "./views";
 
@@ -47,8 +47,14 @@ describe("a bridge's kind", () => {
       assert.match(found.message ?? "", why);
     });
 
-  it("is OVN for its integration bridge, Antrea for a bridge with its ports; both are left alone for now", () => {
-    assert.equal(kind([normal], ovsView({ "br-int": [] }, { externalIds: { "ovn-remote": "unix:x" } })).kind, "OVN");
+  it("is OVN for its integration bridge, Antrea for a bridge with its ports, which is left alone", () => {
+    const ovn = kind([], ovsView({ "br-int": [] }, { externalIds: { "ovn-remote": "unix:x" } }));
+    assert.equal(ovn.kind, "OVN");
+    assert.equal(pipelineOf(ovn), "OVN");
+    assert.equal(
+      pipelineOf(kind([normal], ovsView({ "br-int": [{ name: "a", externalIds: { "antrea-type": "x" } }] }))),
+      null,
+    );
     assert.equal(
       kind([normal], ovsView({ "br-ex": [] }, { externalIds: { "ovn-remote": "unix:x" } })).kind,
       "Switched",

@@ -18,6 +18,7 @@ import { matchesGolden } from "./golden";
 import { lookUp } from "./packet";
 
 const nothing: BridgeInput = {
+  pipeline: "Switched",
   planHash: "5d41402abc4b2a76b9719d911017c592",
   taps: [],
   pods: [],

@@ -12,6 +12,7 @@ const mac = (index: number): string =>
 function bridge(pods: number, redirects: number): BridgeInput {
   const all = Array.from({ length: pods }, (_, index) => ({ ofport: index + 1, macs: [mac(index)] }));
   return {
+    pipeline: "Switched",
     planHash: "hash",
     taps: [],
     pods: all.map((pod, index) => {
@@ -29,7 +30,7 @@ function bridge(pods: number, redirects: number): BridgeInput {
         number: index + 1,
       })),
       returns: [5001],
-      homes: all.map((pod) => ({ ...pod, frames: [0], native: 0 })),
+      homes: all.map((pod) => ({ ...pod, frames: [0], native: 0, sends: true, receives: true })),
     },
   };
 }

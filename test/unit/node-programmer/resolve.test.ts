@@ -151,13 +151,34 @@ describe("resolving a plan", () => {
     assert.equal(resolve(facts(spec, view, { macs: { va: [] } })).realizedPods, 1);
   });
 
+  it("asks OVN's bridge for its key of a receiver's port, and a Redirect there for the MAC address in any direction", () => {
+    const ovn = (keys: [number, string][]): Sketch => ({
+      kinds: { "br-int": { kind: "OVN", floods: false, keys: new Map(keys) } },
+    });
+    const spec = plan([rule("both", tap0), rule("out", tap0, { direction: "Egress" })], [pod("a", 0)], [[0, 1]]);
+    const waiting = resolve(facts(spec, view, ovn([])));
+    assert.equal(waiting.rules[0]?.pending[0]?.problem.reason, REASONS.notBound);
+    assert.equal(waiting.rules[1]?.realized, 1, "what it sends needs no key");
+    const bound = resolve(facts(spec, view, ovn([[3, "metadata=0x1,reg15=0x2"]])));
+    assert.equal(bound.realizedPods, 1);
+    assert.equal(bound.inputs.get("br-int")?.pipeline, "OVN");
+    assert.equal(bound.inputs.get("br-int")?.pods[0]?.key, "metadata=0x1,reg15=0x2");
+    const through = rule("in", tap0, {
+      direction: "Egress",
+      action: "Redirect",
+      returnPort: { ovsInternal: { name: "r" } },
+    });
+    const unknown = resolve(facts(plan([through], [pod("a", 0)], [[0]]), view, { ...ovn([]), macs: { va: [] } }));
+    assert.equal(unknown.rules[0]?.pending[0]?.problem.reason, REASONS.macUnknown);
+  });
+
   it("touches no bridge whose pipeline it does not know", () => {
     const spec = plan([rule("both", tap0)], [pod("a", 0)], [[0]]);
     const { inputs, rules } = resolve(
-      facts(spec, view, { kinds: { "br-int": { kind: "OVN", floods: false, message: "OVN here" } } }),
+      facts(spec, view, { kinds: { "br-int": { kind: "Antrea", floods: false, message: "Antrea here" } } }),
     );
     assert.equal(inputs.size, 0);
-    assert.deepEqual(rules[0]?.pending[0]?.problem, { reason: REASONS.pipelineUnknown, message: "OVN here" });
+    assert.deepEqual(rules[0]?.pending[0]?.problem, { reason: REASONS.pipelineUnknown, message: "Antrea here" });
   });
 
   it("knows the longest packets of the Pods that a tunnel is for, whatever others there are", () => {
@@ -245,7 +266,7 @@ describe("resolving redirects", () => {
     assert.deepEqual(input?.redirection, {
       redirects: [{ uid: "uid-both", target: 101, number: 2 }],
       returns: [102],
-      homes: [{ ofport: 3, macs: ["0a:00:00:00:00:01"], frames: [0], native: 0 }],
+      homes: [{ ofport: 3, macs: ["0a:00:00:00:00:01"], frames: [0], native: 0, sends: true, receives: true }],
     });
     assert.deepEqual(input.taps, [{ uid: "uid-copy", target: 100, bit: 0 }]);
   });

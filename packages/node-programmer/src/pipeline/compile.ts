@@ -1,6 +1,6 @@
 /**
  * Plan → flows of one bridge. Pure: no clock, no Open vSwitch. Called by the reconciler; what the flows mean is in
- * flows.ts, where the tables stand in tables.ts.
+ * flows.ts, where the tables stand in tables.ts. This is the switched pipeline; OVN's is in ovn/.
  *
  * Size: 2 · Pods (one more per further MAC or VLAN) + rules + targets + tagged ports of the bridge + a constant; no
  * product of anything with anything, because each rule is a bit that source and destination set independently. Redirects
@@ -10,6 +10,7 @@ import { flowKey } from "ovs-ofctl-wrapper";
 import type { Flow } from "ovs-ofctl-wrapper";
 import * as packet from "./flows";
 import type { BridgeInput, PodPort, Redirection, Relay, Tap } from "./input";
+import { compileOvn } from "./ovn/compile";
 import * as device from "./redirect-flows";
 import { HAND_BACK, REDIRECT } from "./tables";
 
@@ -17,6 +18,11 @@ import { HAND_BACK, REDIRECT } from "./tables";
 export function compile(input: BridgeInput): Flow[] {
   const { redirection } = input;
   if (input.taps.length === 0 && input.relays.length === 0 && input.silentPorts.length === 0 && !redirection) return [];
+  return input.pipeline === "OVN" ? compileOvn(input) : compileSwitched(input);
+}
+
+function compileSwitched(input: BridgeInput): Flow[] {
+  const { redirection } = input;
   const talking = new Set([...input.relays.map((relay) => relay.from), ...(redirection?.returns ?? [])]);
   const targets = unique(input.taps.map((tap) => tap.target));
   const exits = (redirection?.redirects ?? []).flatMap(({ target }) => target ?? []);

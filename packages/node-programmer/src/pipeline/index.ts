@@ -5,4 +5,18 @@ export { marksThePlan } from "./flows";
 export { assignSlots, engagedRedirects, slotsInForce } from "./slots";
 export type { Slots } from "./slots";
 export { PRIVATE_TABLES, RULE_BITS } from "./tables";
-export type { BridgeInput, CarriedTunnel, Home, PodPort, Redirect, Redirection, Relay, TaggedPort, Tap } from "./input";
+export { portKeys } from "./ovn/keys";
+export type { PortKeys } from "./ovn/keys";
+export { LOGICAL_TO_PHYSICAL, OVN_RULE_BITS } from "./ovn/tables";
+export type {
+  BridgeInput,
+  CarriedTunnel,
+  Home,
+  PodPort,
+  Pipeline,
+  Redirect,
+  Redirection,
+  Relay,
+  TaggedPort,
+  Tap,
+} from "./input";

@@ -29,6 +29,10 @@ export interface Home {
   frames: readonly number[] | "any";
   /** VLAN whose tag is taken off before a frame leaves through the port; 0 for none. */
   native: number;
+  /** What it sends is taken away. Looked at on OVN only, as the next one. */
+  sends: boolean;
+  /** What is for it is taken away. */
+  receives: boolean;
 }
 
 /** What a bridge needs so that packets can be taken away and come back. */
@@ -54,6 +58,8 @@ export interface PodPort {
   egressRedirect?: number | undefined;
   /** Number of the redirect that acts on what is addressed to the Pod. */
   ingressRedirect?: number | undefined;
+  /** On OVN: the match of OVN's own flow that delivers to the port; absent while OVN has not bound it. */
+  key?: string | undefined;
 }
 
 /** A port whose untagged frames belong to a VLAN: an access port, or a trunk with a native VLAN. */
@@ -80,7 +86,11 @@ export interface CarriedTunnel {
   udpPort: number | null;
 }
 
+/** Pipelines that there are flows for. */
+export type Pipeline = "Switched" | "OVN";
+
 export interface BridgeInput {
+  pipeline: Pipeline;
   planHash: string;
   /** In order of precedence: where two rules share a target, the first that wants a packet counts it. */
   taps: readonly Tap[];

@@ -56,7 +56,7 @@ function bitOf({ table, cookie, match }: { table: number; cookie: bigint; match:
     return bit === undefined ? null : Number(register) * 32 + Math.log2(parseInt(bit, 16));
   }
   if (table === REDIRECT && kindOf(cookie) === KIND.redirect) {
-    const [, number] = /(?:^|,)reg12=0x([0-9a-f]+)\/0xffff(?:,|$)/.exec(canonicalMatch(match)) ?? [];
+    const [, number] = /(?:^|,)reg(?:8|12)=0x([0-9a-f]+)\/0xffff(?:,|$)/.exec(canonicalMatch(match)) ?? [];
     return number === undefined ? null : parseInt(number, 16) - 1;
   }
   return null;

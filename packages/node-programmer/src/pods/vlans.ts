@@ -22,9 +22,14 @@ export function vlansOf(port: PortView): readonly number[] | "any" {
 }
 
 /** The Pod's port as a place that packets come back to. */
-export function homeOf(port: PortView, ofport: number, macs: readonly string[]): Home {
+export function homeOf(
+  port: PortView,
+  ofport: number,
+  macs: readonly string[],
+  inspected: Pick<Home, "sends" | "receives">,
+): Home {
   const native = port.vlanMode === "trunk" ? 0 : (port.tag ?? 0);
   const vlans = vlansOf(port);
-  if (vlans === "any" || port.vlanMode === "dot1q-tunnel") return { ofport, macs, frames: "any", native };
-  return { ofport, macs, frames: vlans.map((vlan) => (vlan === native ? 0 : vlan)), native };
+  if (vlans === "any" || port.vlanMode === "dot1q-tunnel") return { ofport, macs, frames: "any", native, ...inspected };
+  return { ofport, macs, frames: vlans.map((vlan) => (vlan === native ? 0 : vlan)), native, ...inspected };
 }

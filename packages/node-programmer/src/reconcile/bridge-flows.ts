@@ -3,7 +3,16 @@
  * as the OpenFlow connection: it is held, and when it breaks or somebody touches our flows, we look again.
  */
 import { diffFlows, fail, ok } from "ovs-ofctl-wrapper";
-import type { Appctl, ConnectionMonitor, Flow, FlowChange, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
+import type {
+  Appctl,
+  ConnectionMonitor,
+  Flow,
+  FlowChange,
+  FlowEntry,
+  FlowFilter,
+  OpenFlow,
+  Result,
+} from "ovs-ofctl-wrapper";
 import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, cookie, isOurs, kindOf, marksThePlan } from "../pipeline";
 import { changeOfVersion, deletionOf, isMarker, isOvertaken, newVersion } from "./version";
 
@@ -14,6 +23,8 @@ export interface BridgeEvents {
   emptied: () => void;
   /** Somebody else has changed a flow of ours. */
   disturbed: () => void;
+  /** Somebody else has changed a flow of theirs. */
+  changed: (table: number) => void;
 }
 
 /** Milliseconds from the first touch of the marker to the next. */
@@ -83,14 +94,15 @@ export class BridgeFlows {
       this.events.restored();
     });
     monitor.on("flow", (event) => {
-      if (isOurs(event.cookie) && !isLearned(event)) this.events.disturbed();
+      if (!isOurs(event.cookie)) this.events.changed(event.table);
+      else if (!isLearned(event)) this.events.disturbed();
     });
     return monitor;
   }
 
-  /** Everything on the bridge; remembers what is ours. */
-  async look(): Promise<Result<FlowEntry[]>> {
-    const dump = await this.openflow.dumpFlows(this.bridge);
+  /** Everything on the bridge, or at least what is ours; remembers that. */
+  async look(filter: FlowFilter = {}): Promise<Result<FlowEntry[]>> {
+    const dump = await this.openflow.dumpFlows(this.bridge, filter);
     if (dump.ok) this.remember(dump.value.filter((flow) => isOurs(flow.cookie)));
     return dump;
   }

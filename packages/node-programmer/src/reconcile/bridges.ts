@@ -1,8 +1,9 @@
 /** The bridges that concern us: what each one is, and our flows on it. Owned by the reconciler. */
+import { ok } from "ovs-ofctl-wrapper";
 import type { Appctl, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
-import { bridgeOf, kindOfBridge } from "../ovs";
+import { bridgeOf, isOvn, kindOfBridge, pipelineOf } from "../ovs";
 import type { BridgeKind, OvsView } from "../ovs";
-import { OWN_COOKIE, OWN_COOKIE_MASK, compile, isOurs } from "../pipeline";
+import { LOGICAL_TO_PHYSICAL, OWN_COOKIE, OWN_COOKIE_MASK, compile, isOurs } from "../pipeline";
 import type { BridgeInput } from "../pipeline";
 import { BridgeFlows } from "./bridge-flows";
 
@@ -61,8 +62,8 @@ export class Bridges {
     return new Map([...this.known].flatMap(([name, { kind }]) => (kind ? [[name, kind] as const] : [])));
   }
 
-  isSwitched(name: string): boolean {
-    return this.known.get(name)?.kind?.kind === "Switched";
+  isProgrammed(name: string): boolean {
+    return pipelineOf(this.known.get(name)?.kind ?? undefined) !== null;
   }
 
   /** A bridge whose OpenFlow side was there and is gone: ovs-vswitchd is restarting, or the bridge was deleted. */
@@ -167,7 +168,7 @@ export class Bridges {
     const view = this.world.view();
     const bridge = bridgeOf(view, name);
     if (!known || !bridge) return null;
-    const dump = await known.flows.look();
+    const dump = isOvn(view, name) ? await this.lookAtOvn(known.flows, name) : await known.flows.look();
     if (!dump.ok) return null;
     // No foreign flow at all: just restarted, and its owner has not come back yet. What it was, it will be.
     const ours = dump.value.filter((flow) => isOurs(flow.cookie));
@@ -175,6 +176,16 @@ export class Bridges {
     if (!wiped || !known.kind) known.kind = kindOfBridge(view, bridge, dump.value);
     this.world.seen(name, ours);
     return ours;
+  }
+
+  /** Ours, and those that say which port has which keys: OVN may have a hundred thousand others. */
+  private async lookAtOvn(flows: BridgeFlows, name: string): Promise<Result<FlowEntry[]>> {
+    const [ours, output] = await Promise.all([
+      flows.look({ cookie: OWN_COOKIE, cookieMask: OWN_COOKIE_MASK }),
+      this.world.openflow.dumpFlows(name, { table: LOGICAL_TO_PHYSICAL }),
+    ]);
+    if (!ours.ok) return ours;
+    return output.ok ? ok([...ours.value, ...output.value.filter(({ cookie }) => !isOurs(cookie))]) : output;
   }
 
   /**
@@ -201,6 +212,10 @@ export class Bridges {
       },
       disturbed: () => {
         this.world.wake(`somebody has changed our flows on bridge ${name}`, true);
+      },
+      changed: (table) => {
+        if (table === LOGICAL_TO_PHYSICAL && this.known.get(name)?.kind?.kind === "OVN")
+          this.world.wake(`OVN has bound or released a port on bridge ${name}`, true);
       },
     });
   }

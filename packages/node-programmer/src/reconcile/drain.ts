@@ -2,13 +2,14 @@
  * What is inside an inspection device when a redirect ends or gets other ports comes back all the same: its return side and
  * its ports stay for a while. Knows no clock; owned by the reconciler, which tells it the time.
  */
-import type { BridgeInput, Home, Redirection, Relay } from "../pipeline";
+import type { BridgeInput, Home, Pipeline, Redirection, Relay } from "../pipeline";
 
 /** Milliseconds that a return side outlives the last moment in which its redirect can have taken something away. */
 const DRAIN = 2_000;
 
 /** What packets need in order to come back, on one bridge. */
 interface Side {
+  pipeline: Pipeline;
   returns: readonly number[];
   homes: readonly Home[];
   relays: readonly Relay[];
@@ -63,7 +64,8 @@ export class Drain {
     this.leaving = this.leaving.filter(({ until }) => until > now);
     const inputs = new Map(present.inputs);
     for (const { sides: left } of this.leaving)
-      for (const [bridge, side] of left) inputs.set(bridge, withSide(inputs.get(bridge) ?? nothing(planHash), side));
+      for (const [bridge, side] of left)
+        inputs.set(bridge, withSide(inputs.get(bridge) ?? nothing(side.pipeline, planHash), side));
     return {
       inputs,
       ports: new Set(this.leaving.flatMap(({ ports }) => [...ports])),
@@ -85,11 +87,11 @@ export class Drain {
   }
 }
 
-function sideOf(bridge: string, { redirection, relays, silentPorts }: BridgeInput): [string, Side][] {
+function sideOf(bridge: string, { pipeline, redirection, relays, silentPorts }: BridgeInput): [string, Side][] {
   const inspected = relays.filter(({ returns }) => returns);
   if (!redirection && inspected.length === 0) return [];
   const { returns = [], homes = [] } = redirection ?? {};
-  return [[bridge, { returns, homes, relays: inspected, silent: silentPorts }]];
+  return [[bridge, { pipeline, returns, homes, relays: inspected, silent: silentPorts }]];
 }
 
 /** Whether anything of what was is missing now, targets apart: nothing comes back through them. */
@@ -99,19 +101,31 @@ function hasLeft(before: ReturnSides, now: ReturnSides): boolean {
     const still = now.sides.get(bridge);
     if (!still) return true;
     const relays = new Set(still.relays.map(({ from }) => from));
-    const homes = new Set(still.homes.map(({ ofport }) => ofport));
+    const homes = new Map(still.homes.map((home) => [home.ofport, home]));
     return (
       side.returns.some((ofport) => !still.returns.includes(ofport)) ||
       side.relays.some(({ from }) => !relays.has(from)) ||
-      side.homes.some(({ ofport }) => !homes.has(ofport))
+      side.homes.some((home) => !isWithin(home, homes.get(home.ofport)))
     );
   });
+}
+
+/** Whether what comes back to `before` still comes back. */
+function isWithin(before: Home, now: Home | undefined): boolean {
+  return now !== undefined && (now.sends || !before.sends) && (now.receives || !before.receives);
 }
 
 function withSide(input: BridgeInput, side: Side): BridgeInput {
   const before: Redirection = input.redirection ?? { redirects: [], returns: [], homes: [] };
   const used = new Set(input.pods.map(({ ofport }) => ofport));
-  const homes = new Set(before.homes.map(({ ofport }) => ofport));
+  const homes = new Map(before.homes.map((home) => [home.ofport, home]));
+  for (const left of side.homes) {
+    const now = homes.get(left.ofport);
+    homes.set(
+      left.ofport,
+      now ? { ...now, sends: now.sends || left.sends, receives: now.receives || left.receives } : left,
+    );
+  }
   const relays = new Set(input.relays.map(({ from }) => from));
   return {
     ...input,
@@ -120,11 +134,11 @@ function withSide(input: BridgeInput, side: Side): BridgeInput {
     redirection: {
       ...before,
       returns: [...new Set([...before.returns, ...side.returns])],
-      homes: [...before.homes, ...side.homes.filter(({ ofport }) => !homes.has(ofport))],
+      homes: [...homes.values()],
     },
   };
 }
 
-function nothing(planHash: string): BridgeInput {
-  return { planHash, taps: [], pods: [], taggedPorts: [], relays: [], silentPorts: [], carriedTunnels: [] };
+function nothing(pipeline: Pipeline, planHash: string): BridgeInput {
+  return { pipeline, planHash, taps: [], pods: [], taggedPorts: [], relays: [], silentPorts: [], carriedTunnels: [] };
 }

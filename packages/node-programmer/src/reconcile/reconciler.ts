@@ -86,15 +86,15 @@ export class Reconciler {
       [...desired.clashes].map(([index, message]) => [index, { reason: REASONS.targetPortFailed, message }]),
     );
 
-    const isSwitched = (name: string): boolean => bridges.isSwitched(name);
+    const isProgrammed = (name: string): boolean => bridges.isProgrammed(name);
     this.world.ports.carry(longestPackets(plan, pods, specs));
-    const fallback = bridges.names().find(isSwitched);
+    const fallback = bridges.names().find(isProgrammed);
     const ports = await makePorts(
       this.world.ports,
       desired.specs.values(),
       new Set(specs.flatMap(([target]) => target?.name ?? [])),
       demand(plan, pods, specs),
-      isSwitched,
+      isProgrammed,
       fallback,
     );
     // A target's bridge needs flows for what arrives by patch ports, even if it has no Pods of its own.

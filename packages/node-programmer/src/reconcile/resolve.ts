@@ -4,8 +4,9 @@
  */
 import { REASONS } from "@ovs-traffic-control/api";
 import type { PlanPod, PlanRule, PlanSpec } from "@ovs-traffic-control/api";
+import { pipelineOf } from "../ovs";
 import type { BridgeKind, BridgeView, OvsView } from "../ovs";
-import { RULE_BITS } from "../pipeline";
+import { OVN_RULE_BITS, RULE_BITS } from "../pipeline";
 import type { BridgeInput, CarriedTunnel, Home, PodPort, Redirect, Relay, Slots, TaggedPort, Tap } from "../pipeline";
 import { homeOf, vlansOf } from "../pods";
 import type { AttachedPort, FoundPod, Problem } from "../pods";
@@ -104,7 +105,7 @@ export function resolve(facts: Facts): Resolution {
     if (complete) realizedPods++;
     for (const attached of found.ports) {
       const { bridge } = attached.port;
-      if (facts.kinds.get(bridge)?.kind !== "Switched") continue;
+      if (pipelineOf(facts.kinds.get(bridge)) === null) continue;
       const here = drafts.get(bridge) ?? emptyDraft();
       const acts = here.classes.get(found.pod.class) ?? whatActs(facts, here, problems, found.pod, bridge);
       here.classes.set(found.pod.class, acts);
@@ -135,22 +136,58 @@ function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | nu
   const target = facts.ports.get(portSpec(rule.targetPort).name);
   for (const { port } of found.ports) {
     const kind = facts.kinds.get(port.bridge);
-    if (kind?.kind !== "Switched")
+    if (pipelineOf(kind) === null)
       return {
         reason: REASONS.pipelineUnknown,
         message: kind?.message ?? `Bridge ${port.bridge} has not been looked at yet.`,
       };
+    const impossible = kind?.kind === "OVN" ? whyNotOnOvn(facts, found, rule) : null;
+    if (impossible) return impossible;
     if (target && target.bridge !== port.bridge) {
       const ends = patchEnds(port.bridge, target.bridge, target.spec.name);
       const broken = [ends.out, ends.in].map(({ name }) => facts.ports.get(name)?.problem).find((problem) => problem);
       if (broken) return broken;
     }
-    const cutOff = whyNoWayBack(facts.ports, port.bridge, rule);
+    const cutOff = whyCutOff(facts, port.bridge, rule);
     if (cutOff) return cutOff;
-    if (rule.direction !== "Egress" && macsOf(facts, port.uuid).length === 0)
+    const needsMAC = rule.direction !== "Egress" || (kind?.kind === "OVN" && rule.action === "Redirect");
+    if (needsMAC && macsOf(facts, port.uuid).length === 0)
       return {
         reason: REASONS.macUnknown,
         message: `The MAC address of Pod ${found.pod.namespace}/${found.pod.name} behind port ${port.name} is not known yet, so what is addressed to it cannot be told apart.`,
+      };
+  }
+  return null;
+}
+
+/** Why packets that are taken away on the bridge would not come back to it. */
+function whyCutOff(facts: Facts, bridge: string, rule: PlanRule): Problem | null {
+  const target = facts.ports.get(portSpec(rule.targetPort).name);
+  if (
+    rule.action !== "Redirect" ||
+    !target ||
+    target.bridge === bridge ||
+    facts.kinds.get(target.bridge)?.kind !== "OVN"
+  )
+    return whyNoWayBack(facts.ports, bridge, rule);
+  return {
+    reason: REASONS.targetPortFailed,
+    message: `Target port ${target.spec.name} is on OVN's bridge ${target.bridge}, from where nothing comes back to bridge ${bridge}. Attach both ports to bridge ${bridge}.`,
+  };
+}
+
+/** What a rule needs on OVN that a switched bridge does not ask for. */
+function whyNotOnOvn(facts: Facts, found: FoundPod, rule: PlanRule): Problem | null {
+  if ((facts.slots.get(rule.uid) ?? 0) >= OVN_RULE_BITS)
+    return {
+      reason: REASONS.tooManyRules,
+      message: `OVN's bridge has room for ${OVN_RULE_BITS} TrafficControls on this node; ${rule.name} is one of the youngest.`,
+    };
+  for (const { port, ofport } of found.ports) {
+    if (rule.direction !== "Egress" && facts.kinds.get(port.bridge)?.keys?.has(ofport) === false)
+      return {
+        reason: REASONS.notBound,
+        message: `OVN has not bound port ${port.name} of Pod ${found.pod.namespace}/${found.pod.name} yet: there is no flow of its own that delivers to it.`,
       };
   }
   return null;
@@ -181,6 +218,7 @@ function whatActs(
   pod: PlanPod,
   bridge: string,
 ): Acts {
+  const room = pipelineOf(facts.kinds.get(bridge)) === "OVN" ? OVN_RULE_BITS : RULE_BITS;
   const egress: number[] = [];
   const ingress: number[] = [];
   const acting = redirectsOf(facts.plan, pod);
@@ -189,7 +227,7 @@ function whatActs(
   for (const index of facts.plan.classes[pod.class]?.rules ?? []) {
     const rule = facts.plan.rules[index];
     const bit = rule && facts.slots.get(rule.uid);
-    if (rule === undefined || bit === undefined) continue;
+    if (rule === undefined || bit === undefined || bit >= room) continue;
     const target = problems[index] ? null : exitFrom(facts, bridge, rule);
     if (rule.action === "Redirect") {
       const [isEgress, isIngress] = [acting.egress === index, acting.ingress === index];
@@ -212,8 +250,10 @@ function addPort(facts: Facts, here: Draft, acts: Acts, { ofport, port }: Attach
   const isRedirected = acts.egressRedirect !== undefined || acts.ingressRedirect !== undefined;
   if (acts.egress.length + acts.ingress.length === 0 && !isRedirected) return false;
   const macs = macsOf(facts, port.uuid);
-  here.pods.push({ ofport, ...acts, macs, vlans: vlansOf(port) });
-  if (isRedirected) here.homes.push(homeOf(port, ofport, macs));
+  const key = facts.kinds.get(port.bridge)?.keys?.get(ofport);
+  here.pods.push({ ofport, ...acts, macs, vlans: vlansOf(port), key });
+  const inspected = { sends: acts.egressRedirect !== undefined, receives: acts.ingressRedirect !== undefined };
+  if (isRedirected) here.homes.push(homeOf(port, ofport, macs, inspected));
   return true;
 }
 
@@ -221,7 +261,7 @@ function addPort(facts: Facts, here: Draft, acts: Acts, { ofport, port }: Attach
 function exitFrom(facts: Facts, bridge: string, rule: PlanRule): number | null {
   const target = facts.ports.get(portSpec(rule.targetPort).name);
   if (target?.ofport === undefined) return null;
-  if (whyNoWayBack(facts.ports, bridge, rule)) return null;
+  if (whyCutOff(facts, bridge, rule)) return null;
   if (target.bridge === bridge) return target.ofport;
   const ends = patchEnds(bridge, target.bridge, target.spec.name);
   const [out, arrival] = [facts.ports.get(ends.out.name), facts.ports.get(ends.in.name)];
@@ -233,7 +273,8 @@ function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, B
   const order = new Map(facts.plan.rules.map((rule, index) => [rule.uid, index]));
   const carriedTunnels = tunnelsOf(facts.plan);
   for (const bridge of facts.view.bridges) {
-    if (facts.kinds.get(bridge.name)?.kind !== "Switched") continue;
+    const pipeline = pipelineOf(facts.kinds.get(bridge.name));
+    if (pipeline === null) continue;
     const here = drafts.get(bridge.name);
     const relays = relaysTo(facts, bridge.name);
     const silentPorts = [...facts.ports.values()].flatMap(({ bridge: at, ofport }) =>
@@ -243,6 +284,7 @@ function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, B
     if (!here && relays.length === 0 && returns.length === 0) continue;
     const redirects = [...(here?.redirects.values() ?? [])].sort((a, b) => a.number - b.number);
     result.set(bridge.name, {
+      pipeline,
       planHash: facts.plan.hash,
       taps: [...(here?.taps.values() ?? [])].sort((a, b) => (order.get(a.uid) ?? 0) - (order.get(b.uid) ?? 0)),
       pods: here?.pods ?? [],

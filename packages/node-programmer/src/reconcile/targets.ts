@@ -3,7 +3,7 @@ import { patchEnds } from "../ports";
 import type { PortOutcome, Ports, PortSpec } from "../ports";
 
 /** Whether a bridge can be programmed at all. */
-type IsSwitched = (bridge: string) => boolean;
+type IsProgrammed = (bridge: string) => boolean;
 
 /**
  * Makes every port of the plan, each on one bridge: where it is already, else the first that has Pods for it, else
@@ -15,14 +15,14 @@ export async function makePorts(
   specs: Iterable<PortSpec>,
   targets: ReadonlySet<string>,
   wantedOn: ReadonlyMap<string, readonly string[]>,
-  isSwitched: IsSwitched,
+  isProgrammed: IsProgrammed,
   fallback: string | undefined,
 ): Promise<Map<string, PortOutcome>> {
   const made = new Map<string, PortOutcome>();
   const patches = new Map<string, { spec: PortSpec; bridge: string }>();
   await Promise.all(
     [...specs].map(async (spec) => {
-      const bridges = (wantedOn.get(spec.name) ?? []).filter(isSwitched);
+      const bridges = (wantedOn.get(spec.name) ?? []).filter(isProgrammed);
       const home = bridges[0] ?? fallback;
       if (home === undefined) return;
       const outcome = await ports.ensure(spec, home);
