@@ -71,7 +71,9 @@ async function connectNode(places: Places, node: string, nodes: string[]): Promi
      # Answers go another way than what was sent: to a Pod through OVN. Behind the node's address they come back here.
      outside="-s ${podSubnet(index)} -o br-phy -j MASQUERADE"
      iptables -w -t nat -C POSTROUTING $outside 2>/dev/null || iptables -w -t nat -A POSTROUTING $outside
-     # Else the first packet of each tunnel is given up while ovs-vswitchd asks for the hardware address.
+     # Else the first packet of each tunnel is given up while ovs-vswitchd asks for the hardware address: at the start, and
+     # whenever the tunnel was idle for a quarter of an hour. It accepts an hour at most.
+     ovs-appctl tnl/neigh/aging 3600 >/dev/null
      ${others.map((other) => `ovs-appctl tnl/neigh/set br-phy ${nodeAddress(other)} ${hardwareAddress(nodeAddress(other))} >/dev/null`).join("\n")}`,
   );
   await explained(places, name, management);
