@@ -1,7 +1,7 @@
 /** The cluster's own network, whichever it is: everybody reaches everybody, and no packet is lost or doubled. */
 import assert from "node:assert/strict";
 import { eventually } from "../support/e2e/eventually";
-import { stage } from "../support/e2e/hooks";
+import { onlyOn, stage } from "../support/e2e/hooks";
 import type { Reference } from "../support/e2e/objects";
 import { Pod, podObject, WEB } from "../support/e2e/pods";
 import type { PodOptions } from "../support/e2e/pods";
@@ -62,6 +62,29 @@ describe("the cluster's network", () => {
     } finally {
       await objects.delete(service);
     }
+  });
+
+  it("gives each Pod a logical port of its own, also when it has the name of a former one, and takes it away again", async function () {
+    onlyOn("ovn", this, "the other network has no logical ports");
+    const { cluster, client, namespace, objects } = stage();
+    const logical = `${namespace}_short-lived`;
+    const port = async (): Promise<string> => {
+      const find = ["--bare", "--columns=_uuid,options", "find", "Logical_Switch_Port", `name=${logical}`];
+      const { stdout, stderr, exitCode } = await cluster.host("ovn-nbctl", find);
+      assert.equal(exitCode, 0, stderr);
+      return stdout.trim();
+    };
+    const rows: string[] = [];
+    for (const node of [client.node, cluster.nodes[0]!]) {
+      const pod = await stage().startPod({ name: "short-lived", node });
+      rows.push(await port());
+      assert.ok(rows.at(-1)!.endsWith(`iface-id-ver=${pod.uid} requested-chassis=${node}`), rows.at(-1));
+      await ping(client, pod.address, 5);
+      // The next one comes while the sandbox of this one is still being taken down.
+      await objects.delete(pod.reference, 0);
+    }
+    assert.equal(new Set(rows.map((row) => row.split("\n")[0])).size, 2, "the second Pod has a port of its own");
+    await eventually("the logical port is gone", async () => (await port()) === "", { seconds: 30 });
   });
 
   it("lets the kubelet probe a Pod, and learn that it does not serve", async () => {
