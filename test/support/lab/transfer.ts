@@ -7,9 +7,9 @@ import type { LabPod } from "./pod";
 /** Serves so many bytes to each connection on a port; ends with the Pod's namespace. Returns once it listens. */
 export async function serve(pod: LabPod, port: number, bytes: number): Promise<void> {
   const script = `
-import socket, threading
+import socket, sys, threading
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("0.0.0.0", ${port})); s.listen()
-print("listening", flush=True)
+sys.stdout.write("listening\\n"); sys.stdout.flush()
 def send(c):
     left = ${bytes}
     while left > 0:
