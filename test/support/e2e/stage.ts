@@ -119,7 +119,7 @@ export class Stage {
   /** A Pod without grace period is gone from the API at once; its port follows when the kubelet gets to it. */
   private async portsSettled(): Promise<boolean> {
     interface Found {
-      metadata: { uid: string };
+      metadata: { uid: string; deletionTimestamp?: string };
       spec: { hostNetwork?: boolean };
       status?: { phase?: string };
     }
@@ -129,6 +129,11 @@ export class Stage {
     ]);
     const expected = pods.filter(
       ({ spec, status }) => spec.hostNetwork !== true && !["Succeeded", "Failed"].includes(status?.phase ?? ""),
+    );
+    // Those still have a port, but not for long.
+    assert.deepEqual(
+      expected.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).map(({ metadata }) => metadata.uid),
+      [],
     );
     assert.deepEqual(ports.flat().sort(), expected.map(({ metadata }) => metadata.uid).sort());
     return true;
