@@ -17,8 +17,8 @@ import { oneFailed } from "./tally";
 const NAME = "gate";
 const NODES = 3;
 
-/** Of the suite on OVN, what `npm test` has the time for: the cluster's network. */
-export const SHORT_ON_OVN = ["the cluster's network"];
+/** Of the suite on OVN, what `npm test` has the time for: the network, a mirror and a redirect. */
+export const SHORT_ON_OVN = ["the cluster's network", "mirror-web-app", "a Redirect through a wire"];
 
 const root = path.join(import.meta.dirname, "../..");
 
