@@ -1,6 +1,11 @@
-/** Each manifest of the documentation, given to a real API server with the operator behind it. */
+/** Each manifest and each kubectl command of the documentation, given to a real API server with the operator behind it. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { TrafficControl } from "@ovs-traffic-control/api";
+import { bundlePlugin } from "../../hack/plugin";
+import { kubectlCommands, NOT_RUN, whyNotRun } from "../support/docs/commands";
 import { examples, mistakeSections, type Manifest } from "../support/docs/pages";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
@@ -18,6 +23,53 @@ describe("the documentation's examples", () => {
   for (const { place, manifest } of examples())
     it(`are in force when they are applied: ${place}`, () =>
       tap(stage().objects, labelled(manifest, manifest.metadata!.name!)));
+});
+
+describe("the documentation's kubectl commands", () => {
+  const commands = kubectlCommands();
+  let directory = "";
+
+  before(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), "kubectl-plugin-"));
+    await bundlePlugin(directory);
+  });
+  after(() => rmSync(directory, { recursive: true }));
+
+  it("are run, unless it is said why not, and no reason is given for a command that is not there", () => {
+    const unused = NOT_RUN.filter(([pattern]) => !commands.some(({ command }) => pattern.test(command)));
+    assert.deepEqual(unused, []);
+    assert.ok(commands.some(({ command }) => whyNotRun(command) === undefined));
+  });
+
+  it("end well and print something, one after the other, on a cluster with the page's mirror", async () => {
+    const { cluster, objects, namespace, web } = stage();
+    // Pages name the Pod without its Namespace, which is the default one.
+    await stage().startPod({ namespace: "default", name: "web-1", node: web[0].node, labels: { app: "web" } });
+    const example = examples().find(({ manifest }) => manifest.metadata?.name === "mirror-web-app")!.manifest;
+    await tap(objects, labelled(example, "mirror-web-app"));
+    const programmer = await programmerOn(web[0].node);
+    const names = { NAMESPACE: namespace, NAME: "mirror-web-app", NODE: web[0].node, POD: programmer };
+    const isDeletion = (command: string): boolean => / delete /.test(command);
+    const run = commands.filter(({ command }) => whyNotRun(command) === undefined);
+    // What a page deletes at its end, the next one shows.
+    const ordered = [
+      ...run.filter(({ command }) => !isDeletion(command)),
+      ...run.filter(({ command }) => isDeletion(command)),
+    ];
+    const failed: string[] = [];
+    for (const { page, command } of ordered) {
+      const meant = command.replace(/\b(NAMESPACE|NAME|NODE|POD)\b/g, (word) => names[word as keyof typeof names]);
+      const { exitCode, stdout, stderr } = await cluster.host("sh", ["-c", `PATH="${directory}:$PATH"; ${meant}`]);
+      if (exitCode !== 0 || stdout === "") failed.push(`${page}: ${meant}: ${exitCode} ${stderr}${stdout}`);
+    }
+    assert.deepEqual(failed, []);
+  });
+
+  async function programmerOn(node: string): Promise<string> {
+    const args = ["get", "pods", "-n", "ovs-traffic-control-nodes", "--field-selector"];
+    const running = `status.phase=Running,spec.nodeName=${node}`;
+    return stage().cluster.kubectl([...args, running, "-o", "jsonpath={.items[0].metadata.name}"]);
+  }
 });
 
 describe("the guide to mistakes", () => {
