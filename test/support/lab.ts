@@ -279,7 +279,7 @@ export class Lab {
 /** A program that forwards each packet after a while; not every kernel has netem. It ends with its namespace. */
 async function holdPackets(namespace: string, delay: number): Promise<void> {
   const script = `
-import collections, select, socket, time
+import collections, select, socket, sys, time
 ends = {}
 for name, other in (("in", "out"), ("out", "in")):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -288,7 +288,7 @@ for name, other in (("in", "out"), ("out", "in")):
     ends[name] = s
 pairs = {ends["in"]: ends["out"], ends["out"]: ends["in"]}
 held = collections.deque()
-print("ready", flush=True)
+sys.stdout.write("ready\\n"); sys.stdout.flush()
 while True:
     wait = max(0, held[0][0] - time.monotonic()) if held else None
     for s in select.select(list(pairs), [], [], wait)[0]:
