@@ -1,4 +1,5 @@
 /** `kubectl trafficcontrol`: the command line. Bundled by hack/plugin into one file, which kubectl finds on the PATH. */
+import "./quiet";
 import { readFile } from "node:fs/promises";
 import { text as textOf } from "node:stream/consumers";
 import type { NodeTrafficPlan, TrafficControl } from "@ovs-traffic-control/api";
@@ -13,10 +14,11 @@ import { count, FORMATS, structured, type Format } from "./output";
 import { manifestsIn, preview, previewText, readDryRun, type DryRun } from "./preview";
 import { statusRows, statusText } from "./status";
 import { supportBundle } from "./support-bundle";
+import { leftovers, uninstall } from "./uninstall";
 
 const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
 const EXIT_CODES = `
-Exit codes: 0 done; 1 failed (preview: it would be refused); 2 wrong usage; 130 Ctrl-C.
+Exit codes: 0 done; 1 failed (preview: it would be refused; uninstall: a node has not confirmed); 2 wrong usage; 130 Ctrl-C.
 More: docs/guide/kubectl-plugin.md`;
 /** Has tcpdump, for amd64 and arm64. */
 const CAPTURE_IMAGE = "docker.io/nicolaka/netshoot:v0.13";
@@ -158,6 +160,39 @@ verb(
     print(
       `${file}: ${count(contents.length, "file")}, no Secrets. Names and addresses of Pods and nodes are in it: look before you hand it on.`,
     );
+  });
+
+interface UninstallArguments extends ConnectionOptions {
+  image?: string;
+  deadline: number;
+  ovsRunDirectory?: string;
+  netnsDirectory?: string;
+}
+
+verb(
+  "uninstall",
+  "take away the taps of an operator that is gone: empty all plans, wait for clean bridges, remove the finalizers",
+  "  kubectl trafficcontrol uninstall --image registry.example.com/ovs-traffic-control:0.1.0",
+)
+  .option("--image <image>", "the operator's image; that of a Job that is left, if there is one")
+  .addOption(new Option("--deadline <seconds>", "how long nodes may take").argParser(number).default(120))
+  .option("--ovs-run-directory <path>", "host path with db.sock, as in the chart's programmer.ovsRunDirectory")
+  .option("--netns-directory <path>", "host path with the Pods' network namespaces, as in programmer.netnsDirectory")
+  .action(async ({ image, deadline, ovsRunDirectory, netnsDirectory, ...connection }: UninstallArguments) => {
+    const kubectl = new Kubectl(connection);
+    const unconfirmed = await uninstall(kubectl, {
+      ...{ connection, image, deadlineSeconds: deadline, ovsRunDirectory, netnsDirectory },
+      ...{ installation: await installationOf(kubectl), onProgress: say },
+    });
+    if (unconfirmed.length > 0) process.exitCode = EXIT.failed;
+    print(
+      unconfirmed.length === 0
+        ? "Every node has confirmed that nothing of ours is left on it; no TrafficControl has our finalizer."
+        : `These nodes have not confirmed: ${unconfirmed.join(", ")}. Run it again when they answer, or clean them by hand (docs/guide/troubleshooting.md).`,
+    );
+    const left = await leftovers(kubectl);
+    if (left.length > 0)
+      print(["Still in the cluster; delete what nobody else uses:", ...left.map((each) => `  ${each}`)].join("\n"));
   });
 
 async function contentOf(file: string): Promise<string> {

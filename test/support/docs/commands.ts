@@ -12,6 +12,7 @@ export const NOT_RUN: readonly [RegExp, string][] = [
   ],
   [/delete trafficcontrols --all/, "would take away what other tests have made"],
   [/trafficcontrol (capture|support-bundle)/, "with traffic, an image or a file of its own: kubectl-plugin.test.ts"],
+  [/trafficcontrol uninstall/, "refuses to run while the operator is there: uninstall-plugin.test.ts"],
   [/redirect-web-app/, "needs a device on the nodes: redirect.test.ts"],
   [/finalizers":null/, "the last resort where nothing else is left; it leaves taps behind"],
   [/delete secret/, "admission-pods.test.ts changes certificates"],

@@ -1,0 +1,2 @@
+/** Imported before everything else: the engine's log is for Pods. What a user has to know is printed. */
+process.env["LOG_LEVEL"] ??= "silent";
