@@ -28,12 +28,17 @@ describe("a loop", () => {
 
   it("repeats a run that asks for it, after waits that grow, until it is done", async () => {
     const times: number[] = [];
-    const loop = new Loop(() => Promise.resolve(times.push(performance.now()) < 4 ? "again" : "done"), {
-      first: 10,
-      longest: 20,
-    });
+    let onFourth = (): void => undefined;
+    const fourth = new Promise<void>((resolve) => (onFourth = resolve));
+    const run = (): Promise<"done" | "again"> => {
+      if (times.push(performance.now()) < 4) return Promise.resolve("again");
+      onFourth();
+      return Promise.resolve("done");
+    };
+    const loop = new Loop(run, { first: 10, longest: 20 });
     loop.wake();
-    await turn(150);
+    await fourth;
+    await turn(50);
     assert.equal(times.length, 4);
     assert.ok(times[2]! - times[1]! >= 19, "the second wait is twice the first");
     await loop.stop();
