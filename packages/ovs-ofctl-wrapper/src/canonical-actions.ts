@@ -29,6 +29,8 @@ function canonicalAction(action: string): string {
   }
   const learn = /^learn\((.*)\)$/.exec(action);
   if (learn) return `learn(${canonicalLearn(learn[1]!)})`;
+  const nested = /^(clone|ct|exec)\((.*)\)$/.exec(action);
+  if (nested) return `${nested[1]!}(${splitTopLevel(nested[2]!).map(canonicalAction).join(",")})`;
   return action;
 }
 

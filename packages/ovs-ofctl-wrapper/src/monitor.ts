@@ -35,7 +35,7 @@ export type MonitorEvent =
   | { kind: "refused"; reason: string }
   | ({ kind: "flow" } & FlowEvent);
 
-/** Another way to watch, for bridges that do not speak OpenFlow 1.5. Returns what ends it; no call follows after that. */
+/** Another way to watch, where OpenFlow 1.5 or its flow monitors are missing. Returns what ends it; no call follows after that. */
 export type OtherWay = (on: Watcher) => () => void;
 
 export interface Watcher {
@@ -140,10 +140,12 @@ export class ConnectionMonitor extends EventEmitter<Events> {
     this.release = connection ? this.hold(connection) : this.otherWay(this.watcher());
   }
 
-  /** Watches on our own connection; if Open vSwitch does not do that, the other way. */
+  /** Watches on our own connection. Before Open vSwitch 3.0 that tells of the daemon only: of flows, if anything, the other way. */
   private hold(connection: Connection): () => void {
     const { up, flow, end } = this.watcher();
+    let stopOther = (): void => undefined;
     const release = (): void => {
+      stopOther();
       connection.removeListener("flow", flow);
       connection.removeListener("close", lost);
       connection.unwatch();
@@ -161,8 +163,16 @@ export class ConnectionMonitor extends EventEmitter<Events> {
         up();
         return;
       }
-      release();
-      this.release = this.otherWay(this.watcher());
+      let watched = false;
+      const theirs = (): void => {
+        watched = true;
+        up();
+      };
+      const ended = (reason: string): void => {
+        if (watched) lost(reason);
+        else if (connection.alive) up();
+      };
+      stopOther = this.otherWay({ up: theirs, flow, end: ended });
     });
     return release;
   }

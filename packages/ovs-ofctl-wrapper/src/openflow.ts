@@ -122,7 +122,7 @@ export class OpenFlow {
   /** A held connection that tells when the bridge's OpenFlow side goes away and comes back, and of changes of its flows. */
   monitor(bridge: string): ConnectionMonitor {
     return new ConnectionMonitor(bridge, this.connections, (on) =>
-      watchByProcess(this.options, target(this.options, bridge), VERSIONS, on),
+      watchByProcess(this.options, target(this.options, bridge), on),
     );
   }
 

@@ -107,14 +107,22 @@ export class Connection extends EventEmitter<Events> {
     return isError(committed) ? "refused" : "done";
   }
 
-  /** Flow events from now on. False if the peer refuses, or is gone. */
+  /** Flow events from now on. False if the peer is too old for that, refuses, or is gone. */
   watch(): Promise<boolean> {
     this.socket.ref();
-    const xid = this.number(1);
-    this.watching ??= this.ask(xid, messages.watchFlows(xid)).then(
-      (answer) => typeof answer !== "string" && !isError(answer),
-    );
+    this.watching ??= this.startWatching();
     return this.watching;
+  }
+
+  /** Before 3.0 Open vSwitch does not know the request, and does not say so either: its answer would never come. */
+  private async startWatching(): Promise<boolean> {
+    const asked = this.number(1);
+    const description = await this.ask(asked, messages.describe(asked));
+    if (typeof description === "string" || isError(description)) return false;
+    if (/^[0-2]\./.test(messages.softwareOf(description))) return false;
+    const xid = this.number(1);
+    const answer = await this.ask(xid, messages.watchFlows(xid));
+    return typeof answer !== "string" && !isError(answer);
   }
 
   /** Called when a listener of flow events has gone: with the last one, the process may end. */

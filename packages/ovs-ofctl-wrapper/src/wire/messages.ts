@@ -16,6 +16,7 @@ export const TYPE = {
   bundleAdd: 34,
   flowMod: 14,
 } as const;
+const DESCRIPTION = 0;
 const FLOW_MONITOR = 16;
 const HEADER = 8;
 const ATOMIC_AND_ORDERED = 3;
@@ -76,6 +77,17 @@ export function bundleAdd(bundle: number, xid: number, flowMod: Buffer): Buffer 
 
 export function isCommitReply(received: Buffer): boolean {
   return received[1] === TYPE.bundleControl && received.readUInt16BE(HEADER + 4) === COMMIT_REPLY;
+}
+
+/** Asks who the switch is. */
+export function describe(xid: number): Buffer {
+  return message(TYPE.multipartRequest, xid, Buffer.from([0, DESCRIPTION, 0, 0, 0, 0, 0, 0]));
+}
+
+/** Its software's version, such as "2.17.12": behind the multipart header and two texts of 256 bytes. */
+export function softwareOf(description: Buffer): string {
+  const at = HEADER + 8 + 2 * 256;
+  return description.toString("latin1", at, at + 32).replace(/\0.*/s, "");
 }
 
 /** Asks for every change of any flow from now on, without actions. Changes made on the same connection come abbreviated. */
