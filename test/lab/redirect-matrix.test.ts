@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction, PlanPort } from "@ovs-traffic-control/api";
 import type { Capture } from "../support/capture";
-import { Lab } from "../support/lab";
+import { DATAPATH, Lab } from "../support/lab";
 import type { Frame, LabNode, LabPod, LabProgrammer, Packet } from "../support/lab";
 import { value } from "../support/lab-result";
 
@@ -207,7 +207,8 @@ async function bounce(node: LabNode, device: string): Promise<void> {
 async function remoteWire(wire: LabNode, node: LabNode, all: readonly Kind[]): Promise<void> {
   // Open vSwitch overhears the answers; else its tunnels would lose packets until it has asked for itself.
   for (const address of [node.address, node.address6]) await wire.exec("ping", "-q", "-c", "1", address);
-  await wire.vsctl("add-br", "br-wire", "--", "set", "bridge", "br-wire", "datapath_type=netdev", "fail_mode=secure");
+  const settings = [`datapath_type=${DATAPATH}`, "fail_mode=secure"];
+  await wire.vsctl("add-br", "br-wire", "--", "set", "bridge", "br-wire", ...settings);
   const ports = new Map<string, string>();
   for (const port of all.flatMap(({ target, back }) => [target, back])) {
     const [kind = "", fields] = Object.entries(port)[0] ?? [];

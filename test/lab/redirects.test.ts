@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/e2e/eventually";
-import { Lab } from "../support/lab";
+import { DATAPATH, Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule, Packet, Wire } from "../support/lab";
 import { sendFrames } from "../support/lab/frames";
 
@@ -247,7 +247,7 @@ describe("a redirect of Pods on another bridge", () => {
     // a moves to a bridge of its own, whose way to the others is VLAN 100 of br-int.
     await node.vsctl("del-port", "br-int", a.port);
     await node.vsctl(
-      ...["add-br", "br-a", "--", "set", "bridge", "br-a", "datapath_type=netdev"],
+      ...["add-br", "br-a", "--", "set", "bridge", "br-a", `datapath_type=${DATAPATH}`],
       ...["--", "add-port", "br-a", "to-int", "--", "set", "interface", "to-int", "type=patch", "options:peer=to-a"],
       ...["--", "add-port", "br-int", "to-a", "--", "set", "interface", "to-a", "type=patch", "options:peer=to-int"],
       ...[
