@@ -1,0 +1,134 @@
+/**
+ * Redirects whose ports an administrator has attached to other bridges than the Pod's: where the two ports are × direction ×
+ * IPv4/IPv6 × peer on the same or another node. Each packet that is meant goes through the device exactly once and arrives,
+ * or the status says why that is impossible and nothing is taken away. The device is a wire, the programmer the real one.
+ */
+import assert from "node:assert/strict";
+import type { Direction } from "@ovs-traffic-control/api";
+import { eventually } from "../support/e2e/eventually";
+import { DATAPATH, Lab } from "../support/lab";
+import type { LabNode, LabPod, LabProgrammer, Packet, Wire } from "../support/lab";
+import { database, flows } from "../support/lab/contents";
+import { echoes, seen, through } from "../support/lab/inline";
+
+const PINGS = 4;
+const POD = "br-int";
+const OTHERS = ["br-x", "br-y"] as const;
+const directions: Direction[] = ["Ingress", "Egress", "Both"];
+
+interface Placement {
+  title: string;
+  target: string;
+  back: string;
+  /** There is a way back to the Pod's bridge. */
+  works: boolean;
+}
+const placements: Placement[] = [
+  { title: "both on the Pod's bridge", target: POD, back: POD, works: true },
+  { title: "target on another bridge, return port on the Pod's", target: "br-x", back: POD, works: true },
+  { title: "both on another bridge", target: "br-x", back: "br-x", works: true },
+  { title: "target on the Pod's bridge, return port on another", target: POD, back: "br-x", works: false },
+  { title: "on two bridges, neither of them the Pod's", target: "br-x", back: "br-y", works: false },
+];
+
+describe("a redirect on several bridges", function () {
+  this.timeout(120_000);
+  let lab: Lab;
+  let node: LabNode;
+  let programmer: LabProgrammer;
+  let pod: LabPod;
+  let untouched: unknown;
+  const wires: Wire[] = [];
+  before(async () => {
+    lab = await Lab.up({ nodes: { n1: ["a", "b"], n2: ["c"] } });
+    node = lab.node("n1");
+    pod = lab.pod("a");
+    for (const name of OTHERS)
+      await node.vsctl("add-br", name, "--", "set", "bridge", name, `datapath_type=${DATAPATH}`);
+    for (const [index, { target, back }] of placements.entries()) {
+      const wire = await lab.addWire(node, `w${index}`);
+      await attach(target, wire.target);
+      await attach(back, wire.back);
+      wires.push(wire);
+    }
+    untouched = await state();
+    programmer = await lab.program(node);
+  });
+  after(() => lab.down());
+
+  const peers = (): LabPod[] => [lab.pod("b"), lab.pod("c")];
+
+  /** By the administrator, who lets it be used, and knows that a wire between two ports is a loop. */
+  async function attach(bridge: string, name: string): Promise<void> {
+    await node.vsctl(
+      ...["add-port", bridge, name, "vlan_mode=trunk", "trunks=4095", "--", "set", "port", name],
+      "external_ids:ovs-traffic-control.dev/adopt=true",
+    );
+  }
+
+  const state = async (): Promise<unknown> => ({
+    database: await database(node),
+    flows: await Promise.all([POD, ...OTHERS].map((bridge) => flows(node, {}, bridge))),
+  });
+
+  /** Echoes at the Pod, going into the device, and coming out of it, while the Pod pings everybody. */
+  async function traffic(wire: Wire): Promise<Packet[][]> {
+    await pod.exec("ip", "neigh", "flush", "dev", "eth0");
+    return seen(
+      lab,
+      [
+        [pod, "eth0"],
+        [node, wire.target],
+        [node, wire.back],
+      ],
+      async () => {
+        const sent = peers().flatMap((peer) => [false, true].map((v6) => pod.ping(peer, { v6, count: PINGS })));
+        for (const { received, duplicates } of await Promise.all(sent))
+          assert.deepEqual({ received, duplicates }, { received: PINGS, duplicates: 0 });
+      },
+    );
+  }
+
+  /** Those that the direction means, for each family and peer in turn. */
+  function meant(packets: readonly Packet[], direction: Direction): string[] {
+    const own = [pod.address, pod.address6];
+    return echoes(
+      packets.filter(
+        ({ inner }) => direction === "Both" || own.includes(inner.source ?? "") === (direction === "Egress"),
+      ),
+    );
+  }
+
+  placements.forEach(({ title, works }, index) => {
+    describe(title, () => {
+      // Nothing is taken away in any of them.
+      const tried = works || process.env["LONG"] === "1" ? directions : (["Both"] as const);
+      for (const direction of tried)
+        it(`${direction}: ${works ? "each packet goes through the device once" : "says why not, and takes nothing away"}`, async () => {
+          const wire = wires[index]!;
+          const status = await programmer.apply([through(wire, [pod], { name: `at-${index}`, direction })]);
+          const [condition] = status.conditions ?? [];
+          const packets = await traffic(wire);
+          if (!works) {
+            assert.match(condition?.message ?? "", /nothing could come back\. Attach both ports to one bridge/);
+            assert.deepEqual(packets.slice(1), [[], []]);
+            return;
+          }
+          assert.equal(condition?.status, "True", condition?.message);
+          const [own, into, outOf] = packets as [Packet[], Packet[], Packet[]];
+          assert.equal(echoes(own).length, 2 * 2 * 2 * PINGS);
+          assert.equal(meant(own, direction).length, (direction === "Both" ? 2 : 1) * 2 * 2 * PINGS);
+          assert.deepEqual(echoes(into), meant(own, direction));
+          assert.deepEqual(echoes(outOf), meant(own, direction));
+        });
+    });
+  });
+
+  it("leaves all bridges as they were", async () => {
+    await programmer.apply([]);
+    await eventually("everything is as before", async () => {
+      assert.deepEqual(await state(), untouched);
+      return true;
+    });
+  });
+});
