@@ -41,9 +41,9 @@ describe("a device that is deleted and made again under its name", function () {
       PATIENCE,
     );
 
-  for (const between of ["at once", "when its loss has been seen"])
+  for (const between of ["at once", "while the former is there under another name", "when its loss has been seen"])
     it(`gets the copies again: ${between}`, async () => {
-      const name = between === "at once" ? "quick" : "slow";
+      const name = between === "at once" ? "quick" : between.startsWith("while") ? "named" : "slow";
       const peer = await lab.addDevice(node, name);
       await programmer.apply([{ name: "x", direction: "Both", targetPort: { device: { name } }, pods: [a!] }]);
       await isExact(peer);
@@ -52,6 +52,12 @@ describe("a device that is deleted and made again under its name", function () {
         const again = `link add ${name} type veth peer name ${peer}`;
         const up = [name, peer].map((end) => `link set ${end} up`);
         await ip(node.namespace, [`link del ${name}`, again, ...up]);
+      } else if (between.startsWith("while")) {
+        await ip(node.namespace, [
+          ...[name, peer].flatMap((end) => [`link set ${end} down`, `link set ${end} name old-${end}`]),
+          `link add ${name} type veth peer name ${peer}`,
+          ...[name, peer, `old-${name}`, `old-${peer}`].map((end) => `link set ${end} up`),
+        ]);
       } else {
         await node.exec("ip", "link", "del", name);
         await programmer.status(({ conditions }) => conditions?.[0]?.status === "False");

@@ -53,8 +53,6 @@ export class Ports {
   private readonly prepared = new Set<string>();
   /** Ways of tunnels, by port name; looked up after the flows are there, because packets are waiting for those. */
   private readonly paths = new Map<string, PathMtu>();
-  /** Device behind each port of ours: the kernel's number for it. */
-  private readonly devices = new Map<string, number>();
   /** Internal ports whose link has been set up. */
   private readonly up = new Set<string>();
   /** Asked when the first tunnel is made, and again in each round of lookAfter. */
@@ -97,10 +95,7 @@ export class Ports {
       case "adopt":
         return this.adopt(spec, verdict.port, verdict.prepared);
       case "keep":
-        if (!this.isReplaced(verdict.port)) return this.keep(spec, verdict.port, verdict.repair);
-        // In a transaction of its own: else Open vSwitch would keep the device that is gone.
-        await this.remove(verdict.port);
-        return this.create(spec, verdict.port.bridge);
+        return this.keep(spec, verdict.port, verdict.repair);
       case "create":
         return this.create(spec, bridge);
     }
@@ -125,21 +120,12 @@ export class Ports {
     this.prepared.delete(port.name);
     this.paths.delete(port.name);
     this.up.delete(port.name);
-    this.devices.delete(port.name);
     const { db, guards } = this.world;
     const done = port.ours
       ? await deletePort(db, port.bridge, port.name, ownerMark(), guards())
       : await db.transact([...guards(), ...giveBack(port)]);
     this.changes++;
     return done.ok ? null : `Port ${port.name} on bridge ${port.bridge} could not be removed: ${done.error.message}`;
-  }
-
-  /** Its device has gone, and another one of that name has come: Open vSwitch shows that one, and sends into the former. */
-  private isReplaced({ name, interfaces }: PortView): boolean {
-    const device = interfaces[0]?.ifindex ?? 0;
-    const before = this.devices.get(name);
-    if (device > 0) this.devices.set(name, device);
-    return before !== undefined && device > 0 && device !== before;
   }
 
   private async create(spec: PortSpec, bridgeName: string): Promise<PortOutcome> {
