@@ -52,7 +52,7 @@ class Programmer {
   private auditWanted = false;
   /** ovs-vswitchd has been restarted since the last pass. */
   private restarted = false;
-  /** Bridges without work have been searched for flows of a former run. */
+  /** Bridges without work have been searched for flows of ours since the last audit. */
   private searched = false;
   private outcome: Outcome | null = null;
   /** In once mode: Open vSwitch has been refusing for so long that it is not waited for any more. */
@@ -250,7 +250,7 @@ class Programmer {
       this.searched = true;
       if (await world.bridges.findLeftovers()) {
         // Not done yet, whatever this pass says: the next one follows at once.
-        this.wake("flows of a former run on another bridge");
+        this.wake("flows of ours on a bridge without work");
         return "done";
       }
     }
@@ -277,6 +277,8 @@ class Programmer {
     }
     if (!this.auditWanted) return;
     this.auditWanted = false;
+    // A restore by ovs-ctl may bring flows back to a bridge that was done with.
+    this.searched = false;
     await reconciler.audit(spec);
   }
 

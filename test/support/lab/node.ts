@@ -1,6 +1,6 @@
 /** A node of the lab: a network namespace with an Open vSwitch of its own. Made by Lab. */
-import { readFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Appctl, OpenFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
 import type { OvsOptions } from "../../../packages/ovs-ofctl-wrapper/src/index";
@@ -9,7 +9,9 @@ import type { Output } from "./command";
 import { DATAPATH, IN_KERNEL } from "./datapath";
 import { alive } from "./place";
 
-const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
+const SHARED = "/usr/share/openvswitch";
+const SCHEMA = `${SHARED}/vswitch.ovsschema`;
+const OVS_CTL = `${SHARED}/scripts/ovs-ctl`;
 
 type NodeDaemon = "ovs-vswitchd" | "ovsdb-server" | "ovn-controller";
 
@@ -97,6 +99,25 @@ export class LabNode {
     const pid = this.pid(daemon);
     process.kill(pid, "SIGKILL");
     while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  /**
+   * Restarts both daemons as a distribution does, by ovs-ctl(8), which saves the flows before and puts them back after. It
+   * knows the daemons by the pid files of this node's run directory and touches no other. Without what is the machine's: its
+   * name, memory locks, kernel modules (it would load Open vSwitch's, and may remove that of bridges) and scratch directory.
+   */
+  async restart(): Promise<string> {
+    const options = [`--system-id=${this.name}`, "--no-monitor", "--no-mlockall", "--no-record-hostname"];
+    const shared = path.join(this.runDir, "share");
+    await mkdir(path.join(shared, "scripts"), { recursive: true });
+    for (const file of ["vswitch.ovsschema", "scripts/ovs-lib", "scripts/ovs-save"])
+      if (!existsSync(path.join(shared, file))) await symlink(path.join(SHARED, file), path.join(shared, file));
+    await writeFile(path.join(shared, "scripts/ovs-kmod-ctl"), "#!/bin/sh\n", { mode: 0o755 });
+    const own = { OVS_SYSCONFDIR: this.runDir, OVS_PKGDATADIR: shared, TMPDIR: this.runDir };
+    const env = { ...this.environment(), ...own };
+    // It waits up to 70 s for a daemon to end.
+    const settings = { env, timeout: 150_000 };
+    return run("ip", within(this.namespace, OVS_CTL, [...options, "restart"]), settings);
   }
 
   pid(daemon: NodeDaemon): number {
