@@ -99,10 +99,10 @@ describe("a redirect on several bridges", function () {
     );
   }
 
-  placements.forEach(({ title, works }, index) => {
+  placements.forEach(({ title, target, works }, index) => {
     describe(title, () => {
-      // Nothing is taken away in any of them.
-      const tried = works || process.env["LONG"] === "1" ? directions : (["Both"] as const);
+      // One bridge has tests of its own, and without a way back nothing is taken away.
+      const tried = (works && target !== POD) || process.env["LONG"] === "1" ? directions : (["Both"] as const);
       for (const direction of tried)
         it(`${direction}: ${works ? "each packet goes through the device once" : "says why not, and takes nothing away"}`, async () => {
           const wire = wires[index]!;
