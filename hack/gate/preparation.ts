@@ -8,7 +8,7 @@ export type Preparation = (suite: SuiteName) => Promise<void>;
 
 const IN_CLUSTER: Purpose[] = ["cluster", "image", "capture", "metrics", "gitops"];
 const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
-  lab: ["cluster", "capture", "metrics", "ovn"],
+  lab: ["cluster", "capture", "metrics", "ovn", "inspection"],
   kernel: ["kernel"],
   e2e: IN_CLUSTER,
   "e2e-ovn": [...IN_CLUSTER, "ovn"],

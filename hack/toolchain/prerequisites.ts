@@ -11,7 +11,7 @@ import type { Progress } from "./cache";
 import { goProblem } from "./go";
 
 /** What somebody is about to do. */
-export type Purpose = "cluster" | "ovn" | "image" | "capture" | "kernel" | "metrics" | "gitops";
+export type Purpose = "cluster" | "ovn" | "image" | "capture" | "kernel" | "metrics" | "gitops" | "inspection";
 
 interface Requirement {
   /** A command on PATH, or absolute paths of which one has to exist. */
@@ -59,6 +59,7 @@ const REQUIREMENTS: Requirement[] = [
   requirement("capture", "ping", "iputils-ping"),
   requirement("metrics", "promtool", "prometheus"),
   requirement("gitops", "git", "git"),
+  requirement("inspection", "nft", "nftables"),
 ];
 
 /** Where the CNI project's own plugins are installed. */
