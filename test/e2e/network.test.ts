@@ -89,15 +89,9 @@ describe("the cluster's network", () => {
 
   it("lets the kubelet probe a Pod, and learn that it does not serve", async () => {
     const { cluster, namespace, objects, client } = stage();
-    const probe = (path: string): object => ({ httpGet: { path, port: 80 }, periodSeconds: 1 });
-    const create = async (name: string, path: string): Promise<PodOptions> => {
-      const options = { namespace, name, node: client.node, labels: TEST_LABEL, script: WEB };
-      const pod = podObject(options);
-      const [container] = pod.spec["containers"] as object[];
-      await objects.create({
-        ...pod,
-        spec: { ...pod.spec, containers: [{ ...container, readinessProbe: probe(path) }] },
-      });
+    const create = async (name: string, probe: string): Promise<PodOptions> => {
+      const options = { namespace, name, node: client.node, labels: TEST_LABEL, script: WEB, probe };
+      await objects.create(podObject(options));
       return options;
     };
     const options = await create("probed", "/");

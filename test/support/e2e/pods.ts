@@ -12,6 +12,8 @@ export interface PodOptions {
   labels?: Record<string, string>;
   /** Shell script; sleeps for ever without one. */
   script?: string;
+  /** What the kubelet asks of port 80 every second, such as "/"; one answer too few and the Pod is not Ready. */
+  probe?: string;
 }
 
 interface PodObject extends Reference {
@@ -29,7 +31,9 @@ export function podObject({
   node,
   labels = {},
   script = "exec sleep 1000000",
+  probe,
 }: PodOptions): PodObject {
+  const readinessProbe = { httpGet: { path: probe, port: 80 }, periodSeconds: 1, failureThreshold: 1 };
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -38,7 +42,10 @@ export function podObject({
       nodeName: node,
       terminationGracePeriodSeconds: 0,
       containers: [
-        { name: "main", image: TEST_IMAGE, imagePullPolicy: "Never", command: ["busybox", "sh", "-c", script] },
+        {
+          ...{ name: "main", image: TEST_IMAGE, imagePullPolicy: "Never", command: ["busybox", "sh", "-c", script] },
+          ...(probe === undefined ? {} : { readinessProbe }),
+        },
       ],
     },
   };
@@ -82,6 +89,11 @@ export class Pod {
     return new Pod(cluster, reference, node, uid, address, await networkNamespace(cluster, node, uid));
   }
 
+  /** What the kubelet says of it now. */
+  async isReady(objects: Objects): Promise<boolean> {
+    return isReady(await objects.read<PodObject>(this.reference));
+  }
+
   /** Starts a program of the machine's in the Pod's network. */
   readonly launch: Launch = (command, args) =>
     this.cluster.spawnNode(this.node, "nsenter", [`--net=${this.networkNamespace}`, command, ...args]);
@@ -97,6 +109,7 @@ export class Pod {
   }
 }
 
+/** Runs, has an address, and passes its probe if it has one. */
 function isReady(pod: PodObject | undefined): boolean {
   const ready = pod?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   return ready && pod.status?.podIP !== undefined;
