@@ -50,6 +50,22 @@ describe("a Pod that appears", () => {
   });
 });
 
+describe("a selection that is applied by the server", () => {
+  it("is taken as a whole: an empty selector replaces another one", async () => {
+    const { objects } = stage();
+    const selections = [
+      { podSelector: { matchExpressions: [{ key: "nobody", operator: "Exists" as const }] } },
+      { podSelector: {}, namespaceSelector: { matchLabels: { nobody: "x" } } },
+      {},
+      late,
+    ];
+    for (const appliedTo of selections) {
+      const { spec } = await objects.apply(mirror("e2e-whole", target, { appliedTo }));
+      assert.deepEqual(spec.appliedTo, appliedTo);
+    }
+  });
+});
+
 describe("labels of a Pod", () => {
   it("begin and end the copies, and the Pod loses no packet", async () => {
     const { web, client, objects, namespace } = stage();

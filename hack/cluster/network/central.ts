@@ -7,10 +7,10 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { CONTROL_PLANE } from "../cgroups";
-import { run } from "../namespaces";
+import { inside, run } from "../namespaces";
 import { LOGGING } from "../open-vswitch";
 import { MACHINE_ADDRESS, type Places } from "../places";
-import { ensure, explained } from "../programs";
+import { ensure, explained, until } from "../programs";
 
 const PORTS = { nb: 6641, sb: 6642 } as const;
 type Database = keyof typeof PORTS;
@@ -44,7 +44,11 @@ async function startDatabase(places: Places, database: Database): Promise<void> 
   if (!existsSync(file)) await execa("ovsdb-tool", ["create", file, `/usr/share/ovn/ovn-${database}.ovsschema`]);
   const listen = `--remote=ptcp:${PORTS[database]}:${MACHINE_ADDRESS}`;
   const argv = ["ovsdb-server", file, listen, control(places, database), ...LOGGING];
-  await ensure(places, { ...onMachine(places), name: databaseProgram(database), argv });
+  const name = databaseProgram(database);
+  await ensure(places, { ...onMachine(places), name, argv });
+  // The programs that connect once, such as ovn-nbctl, do not try again.
+  const ask = inside(onMachine(places), ["ovsdb-client", "--timeout=5", "list-dbs", remote(database)]);
+  await until(places, "it answers", name, async () => !(await execa({ reject: false })`${ask}`).failed);
 }
 
 /** One transaction of ovn-nbctl's commands. */

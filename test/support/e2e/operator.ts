@@ -18,10 +18,15 @@ export async function scale(objects: Objects, deployment: string, replicas: numb
     `${deployment} has ${replicas} ready Pods`,
     async () => {
       const found = await objects.read<Found>({ apiVersion: "apps/v1", kind: "Deployment", metadata });
-      const pods = await objects.list<Reference>("v1", "Pod", OPERATOR_NAMESPACE);
-      const left = pods.filter(({ metadata: { name } }) => name.startsWith(`${deployment}-`)).length;
+      const left = await podsOf(objects, deployment);
       return (found?.status?.readyReplicas ?? 0) === replicas && left === replicas;
     },
     { seconds: 60 },
   );
+}
+
+/** How many Pods it has, those included that are ending and those that outlive a deleted Deployment for a moment. */
+export async function podsOf(objects: Objects, deployment: string): Promise<number> {
+  const pods = await objects.list<Reference>("v1", "Pod", OPERATOR_NAMESPACE);
+  return pods.filter(({ metadata: { name } }) => name.startsWith(`${deployment}-`)).length;
 }
