@@ -21,6 +21,8 @@ interface Result {
   share: number;
 }
 
+/** How many files are named of each suite. */
+const SLOWEST = 8;
 const print = (line: string): void => console.log(line);
 const options = readOptions();
 const allowed = budget(options.long === true, process.env["GATE_MINUTES"]);
@@ -83,9 +85,11 @@ async function runSuite(suite: Suite): Promise<Result> {
   const share = allowed.suites[suite.name] * 60;
   print(`\n── ${suite.name} ── at most ${minutes(share)} ──`);
   const started = performance.now();
-  const { tally, crash } = await report(suite);
+  const { tally, files = [], crash } = await report(suite);
   const seconds = (performance.now() - started) / 1000;
   if (crash !== undefined) print(`The suite ${suite.name} ${crash}: counted as a failure.`);
+  const slowest = files.slice(0, SLOWEST).map(([file, taken]) => `${file} ${minutes(taken)}`);
+  if (slowest.length > 1) print(`The slowest files of ${suite.name}: ${slowest.join(", ")}.`);
   if (seconds > share)
     print(`!!! ${suite.name} took ${minutes(seconds)}, its share of the budget is ${minutes(share)}.`);
   return { name: suite.name, tally, seconds, share };

@@ -1,10 +1,18 @@
 /** Reads what reporter.cjs wrote. Pure; used by mocha.ts. */
 import { type Tally, oneFailed } from "./tally";
 
-type Event = "begin" | "pass" | "fail" | "skip" | "end" | "aborted";
+type Event = "begin" | "pass" | "fail" | "skip" | "described" | "end" | "aborted";
+
+interface Line {
+  event: Event;
+  file?: string;
+  seconds?: number;
+}
 
 export interface Report {
   tally: Tally;
+  /** What each file of tests took, the longest first. */
+  files?: [name: string, seconds: number][];
   /** Why a failure was added that no test has reported. */
   crash?: string;
 }
@@ -14,11 +22,21 @@ export interface Report {
  * `outcome` is how the process ended: its exit code, or the name of the signal.
  */
 export function readReport(lines: string, outcome: number | string): Report {
-  const events = lines.split("\n").flatMap(parse);
+  const parsed = lines.split("\n").flatMap(parse);
+  const events = parsed.map(({ event }) => event);
   const count = (event: Event): number => events.filter((each) => each === event).length;
   const tally = { passed: count("pass"), failed: count("fail"), skipped: count("skip") };
   const crash = reason(events, tally, outcome);
-  return crash === undefined ? { tally } : { tally: { ...tally, failed: tally.failed + oneFailed.failed }, crash };
+  const files = longest(parsed);
+  if (crash === undefined) return { tally, files };
+  return { tally: { ...tally, failed: tally.failed + oneFailed.failed }, files, crash };
+}
+
+function longest(lines: Line[]): [string, number][] {
+  const files = new Map<string, number>();
+  for (const { file = "", seconds } of lines)
+    if (seconds !== undefined) files.set(file, (files.get(file) ?? 0) + seconds);
+  return [...files].sort(([, a], [, b]) => b - a);
 }
 
 function reason(events: Event[], tally: Tally, outcome: number | string): string | undefined {
@@ -30,9 +48,9 @@ function reason(events: Event[], tally: Tally, outcome: number | string): string
 }
 
 /** A line that a dying process left half-written is no result. */
-function parse(line: string): Event[] {
+function parse(line: string): Line[] {
   try {
-    return line === "" ? [] : [(JSON.parse(line) as { event: Event }).event];
+    return line === "" ? [] : [JSON.parse(line) as Line];
   } catch {
     return [];
   }

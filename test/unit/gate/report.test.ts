@@ -11,6 +11,20 @@ describe("readReport", () => {
     assert.equal(crash, undefined);
   });
 
+  it("adds up what each file took", () => {
+    const described = [
+      { file: "a.test.ts", seconds: 1 },
+      { file: "b.test.ts", seconds: 3 },
+      { file: "a.test.ts", seconds: 4 },
+    ].map((line) => `${JSON.stringify({ event: "described", ...line })}\n`);
+    const { tally, files } = readReport(lines("begin", "pass") + described.join("") + lines("end"), 0);
+    assert.deepEqual(files, [
+      ["a.test.ts", 5],
+      ["b.test.ts", 3],
+    ]);
+    assert.deepEqual(tally, { passed: 1, failed: 0, skipped: 0 });
+  });
+
   const crashes: [what: string, lines: string, outcome: number | string, failed: number][] = [
     ["a run that wrote nothing", "", 1, 1],
     ["a run that exits with 0 but wrote nothing", "", 0, 1],
