@@ -41,7 +41,7 @@ const mirror = bridge({ taps: [{ uid: "u0", target: 90, bit: 0 }], pods: [pod(3)
 const redirect = bridge({
   pods: [pod(3, { egress: [], ingress: [], egressRedirect: 1, ingressRedirect: 1 })],
   silentPorts: [90, 91],
-  redirection: { redirects: [{ uid: "u1", target: 90, number: 1 }], returns: [91], homes: [home(3)] },
+  redirection: { redirects: [{ uid: "u1", target: 90, number: 1 }], returns: [91], homes: [home(3)], visitors: [] },
 });
 
 describe("the keys by which OVN knows ports", () => {

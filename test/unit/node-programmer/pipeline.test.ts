@@ -72,7 +72,11 @@ describe("the mirror pipeline", () => {
   it("of a bridge without Pods that holds the target of another bridge's Pods", () => {
     matchesGolden(
       "relay",
-      compile({ ...nothing, relays: [{ from: 20, target: 10, returns: false }], silentPorts: [10, 20] }),
+      compile({
+        ...nothing,
+        relays: [{ from: 20, target: 10, inspected: false, returns: false }],
+        silentPorts: [10, 20],
+      }),
     );
   });
 

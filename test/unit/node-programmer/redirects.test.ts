@@ -31,6 +31,7 @@ function bridge(pods: number, redirects: number): BridgeInput {
       })),
       returns: [5001],
       homes: all.map((pod) => ({ ...pod, frames: [0], native: 0, sends: true, receives: true })),
+      visitors: [],
     },
   };
 }

@@ -6,10 +6,10 @@ import type { BridgeKind, OvsView } from "../../../packages/node-programmer/src/
 import { assignSlots } from "../../../packages/node-programmer/src/pipeline";
 import { findPods } from "../../../packages/node-programmer/src/pods";
 import type { Problem } from "../../../packages/node-programmer/src/pods";
-import { patchEnds, portSpec, portsOf } from "../../../packages/node-programmer/src/ports";
+import { onwardEnds, patchEnds, portSpec, portsOf } from "../../../packages/node-programmer/src/ports";
 import type { PortOutcome } from "../../../packages/node-programmer/src/ports";
-import { demand, longestPackets, resolve } from "../../../packages/node-programmer/src/reconcile/resolve";
-import type { Facts } from "../../../packages/node-programmer/src/reconcile/resolve";
+import { bridgesOfRules, longestPackets, resolve } from "../../../packages/node-programmer/src/reconcile/resolve";
+import type { Facts, Resolution } from "../../../packages/node-programmer/src/reconcile/resolve";
 import { ovsView, podPort } from "./views";
 
 const rule = (name: string, targetPort: PlanPort, more: Partial<PlanRule> = {}): PlanRule => ({
@@ -207,7 +207,7 @@ describe("resolving a plan", () => {
     ports.set(ends.out.name, { spec: ends.out, bridge: "br-b", ofport: 20 });
     ports.set(ends.in.name, { spec: ends.in, bridge: "br-a", ofport: 30 });
     const { inputs, realizedPods } = resolve({ ...before, ports });
-    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 9, returns: false }]);
+    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 9, inspected: false, returns: false }]);
     assert.deepEqual(
       inputs.get("br-a")?.taps.map(({ target }) => target),
       [9],
@@ -218,7 +218,7 @@ describe("resolving a plan", () => {
       [20],
     );
     assert.equal(realizedPods, 2);
-    assert.deepEqual([...demand(spec, before.pods, [[portSpec(tap0)]])], [["tap0", ["br-a", "br-b"]]]);
+    assert.deepEqual(bridgesOfRules(spec, before.pods), [["br-a", "br-b"]]);
   });
 
   it("knows the VLAN of every tagged port, as soon as somebody's ingress is wanted", () => {
@@ -267,6 +267,7 @@ describe("resolving redirects", () => {
       redirects: [{ uid: "uid-both", target: 101, number: 2 }],
       returns: [102],
       homes: [{ ofport: 3, macs: ["0a:00:00:00:00:01"], frames: [0], native: 0, sends: true, receives: true }],
+      visitors: [],
     });
     assert.deepEqual(input.taps, [{ uid: "uid-copy", target: 100, bit: 0 }]);
   });
@@ -303,14 +304,58 @@ describe("resolving redirects", () => {
       ]),
     });
     const { inputs } = resolve(withPair(facts(spec, two, at("br-a"))));
-    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 8, returns: true }]);
+    assert.deepEqual(inputs.get("br-a")?.relays, [{ from: 30, target: 8, inspected: true, returns: true }]);
     assert.deepEqual(inputs.get("br-a")?.redirection?.returns, [9]);
     assert.deepEqual(inputs.get("br-b")?.redirection?.returns, [20]);
     assert.deepEqual(inputs.get("br-b")?.redirection?.redirects, [{ uid: "uid-x", target: 20, number: 1 }]);
     const beside = resolve(withPair(facts(spec, two, at("br-b"))));
-    assert.deepEqual(beside.inputs.get("br-b")?.redirection?.returns, [9, 20], "the return port may be beside the Pod");
-    const third = resolve(withPair(facts(spec, two, at("br-c"))));
-    assert.match(third.rules[0]?.pending[0]?.problem.message ?? "", /nothing could come back/);
-    assert.equal(third.inputs.get("br-b"), undefined);
+    assert.deepEqual(beside.inputs.get("br-b")?.redirection?.returns, [9], "the return port may be beside the Pod");
+    assert.deepEqual(beside.inputs.get("br-a")?.relays, [{ from: 30, target: 8, inspected: true, returns: false }]);
+  });
+
+  describe("whose return port is on another bridge than the Pod", () => {
+    const bridges = { "br-a": [podPort("va", "uid-a", { ofport: 3 })], "br-b": [], "br-c": [] };
+    const three = ovsView(bridges);
+    const spec = plan([inline("x")], [pod("a", 0)], [[0]]);
+    /** The Pod is on br-a, the return port on br-b. */
+    const resolved = (target: string, more: Partial<Facts> = {}): Resolution => {
+      const known = facts(spec, three, {
+        ports: { "x-t": { bridge: target, ofport: 8 }, "x-r": { bridge: "br-b", ofport: 9 } },
+      });
+      const pairs = [
+        { ends: patchEnds("br-a", "br-b", "x-t"), from: "br-a", to: "br-b", ofports: [20, 30] },
+        { ends: onwardEnds("br-b", target, "x-t"), from: "br-b", to: target, ofports: [31, 41] },
+      ] as const;
+      const ports = new Map(known.ports);
+      for (const { ends, from, to, ofports } of pairs) {
+        ports.set(ends.out.name, { spec: ends.out, bridge: from, ofport: ofports[0] });
+        ports.set(ends.in.name, { spec: ends.in, bridge: to, ofport: ofports[1] });
+      }
+      return resolve({ ...known, ports, ...more });
+    };
+
+    for (const target of ["br-a", "br-c"])
+      it(`visits that bridge on its way to a target on ${target}, and comes back through the pair by which it came there`, () => {
+        const { inputs, realizedPods } = resolved(target);
+        assert.equal(realizedPods, 1);
+        assert.deepEqual(inputs.get("br-a")?.redirection?.redirects, [{ uid: "uid-x", target: 20, number: 1 }]);
+        assert.deepEqual(inputs.get("br-a")?.redirection?.returns, [20]);
+        assert.deepEqual(inputs.get("br-b")?.relays, [{ from: 30, target: 31, inspected: true, returns: true }]);
+        const visitors = [{ by: 30, macs: ["0a:00:00:00:00:01"] }];
+        assert.deepEqual(inputs.get("br-b")?.redirection, { redirects: [], returns: [9], homes: [], visitors });
+        assert.deepEqual(inputs.get(target)?.relays, [{ from: 41, target: 8, inspected: true, returns: false }]);
+      });
+
+    it("is refused if a bridge on the way is not programmed", () => {
+      const unknown: BridgeKind = { kind: "Unknown", floods: false, message: "Bridge br-c routes." };
+      const kinds = new Map([...facts(spec, three).kinds, ["br-c", unknown] as const]);
+      const { rules, inputs } = resolved("br-c", { kinds });
+      const problem = { reason: REASONS.pipelineUnknown, message: "Bridge br-c routes." };
+      assert.deepEqual(
+        rules[0]?.pending.map((each) => each.problem),
+        [problem],
+      );
+      assert.equal(inputs.get("br-a"), undefined);
+    });
   });
 });

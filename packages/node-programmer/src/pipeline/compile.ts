@@ -9,7 +9,7 @@
 import { flowKey } from "ovs-ofctl-wrapper";
 import type { Flow } from "ovs-ofctl-wrapper";
 import * as packet from "./flows";
-import type { BridgeInput, PodPort, Redirection, Relay, Tap } from "./input";
+import type { BridgeInput, PodPort, Redirection, Relay, Tap, Visitor } from "./input";
 import { compileOvn } from "./ovn/compile";
 import * as device from "./redirect-flows";
 import { HAND_BACK, REDIRECT } from "./tables";
@@ -56,7 +56,7 @@ function relay(arriving: Relay): Flow {
   return arriving.returns ? device.arrivesToBeInspected(arriving) : packet.arrivesFromAnotherBridge(arriving);
 }
 
-function redirected({ redirects, returns, homes }: Redirection): Flow[] {
+function redirected({ redirects, returns, homes, visitors }: Redirection): Flow[] {
   const ordered = [...homes].sort(byOfport);
   return [
     ...unique(returns).flatMap(device.comesBack),
@@ -66,6 +66,7 @@ function redirected({ redirects, returns, homes }: Redirection): Flow[] {
     // Of two ports with one MAC in one VLAN the lower number is asked; what was learned comes first anyway.
     ...uniqueBy([...ordered].reverse().flatMap(device.isFromHere), flowKey),
     ...uniqueBy([...ordered].reverse().flatMap(device.isForHere), flowKey),
+    ...uniqueBy([...visitors].sort(byPair).flatMap(device.isFromBeyond), flowKey),
     device.isLost(),
   ];
 }
@@ -119,6 +120,10 @@ function registersFor(taps: readonly Tap[]): number {
 
 function byOfport(a: { ofport: number }, b: { ofport: number }): number {
   return a.ofport - b.ofport;
+}
+
+function byPair(a: Visitor, b: Visitor): number {
+  return b.by - a.by;
 }
 
 function unique(values: readonly number[]): number[] {

@@ -19,4 +19,5 @@ export type {
   Relay,
   TaggedPort,
   Tap,
+  Visitor,
 } from "./input";

@@ -35,12 +35,20 @@ export interface Home {
   receives: boolean;
 }
 
+/** A Pod of another bridge of the node, whose packets come back on this one. */
+export interface Visitor {
+  /** OpenFlow port of the patch pair that leads to its bridge. */
+  by: number;
+  macs: readonly string[];
+}
+
 /** What a bridge needs so that packets can be taken away and come back. */
 export interface Redirection {
   redirects: readonly Redirect[];
   /** OpenFlow ports through which packets come back, those of redirects that have just ended included. */
   returns: readonly number[];
   homes: readonly Home[];
+  visitors: readonly Visitor[];
 }
 
 /** One port of a selected Pod. */
@@ -74,8 +82,11 @@ export interface TaggedPort {
 export interface Relay {
   /** OpenFlow port number of the patch port. */
   from: number;
+  /** The target, or the patch port towards its bridge. */
   target: number;
-  /** They are no copies but redirected: what comes back goes back through `from`. */
+  /** They are no copies but redirected. */
+  inspected: boolean;
+  /** And they come back on this bridge: they go back through `from` then. */
   returns: boolean;
 }
 

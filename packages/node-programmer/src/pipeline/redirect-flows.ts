@@ -5,13 +5,14 @@
  * What comes back must look to table 0 as if it had never left, so it gets the in_port that it had: NORMAL would otherwise
  * learn the Pods' MAC addresses on the return port, and send their traffic there. That in_port is written down by learn()
  * when the packet leaves, by source MAC and VLAN ID, and is therefore right for machines elsewhere too, and for one that
- * has just moved. Where nothing is written down (the table has its limit), a local Pod's port is known from the plan, and
- * what is for a local Pod is delivered. The rest is the device's own talk.
+ * has just moved. Where nothing is written down (the table has its limit, and a packet for which the datapath had a flow
+ * already is not seen by learn()), a Pod's port is known from the plan, and what is for a Pod is delivered. The rest is the
+ * device's own talk.
  */
 import type { Flow } from "ovs-ofctl-wrapper";
 import { KIND, cookie, shortHash } from "./cookies";
 import { RECEIVER, SENDER, atEntry, hex } from "./flows";
-import type { Home, Redirect, Relay } from "./input";
+import type { Home, Redirect, Relay, Visitor } from "./input";
 import * as T from "./tables";
 
 /** Seconds without a packet of a sender after which its way back is forgotten. */
@@ -100,6 +101,14 @@ export function isForHere({ ofport, macs, frames, native }: Home): Flow[] {
     ...(frames === "any"
       ? [onReturn(90, `dl_dst=${mac}`, `output:${ofport}`)]
       : frames.map((vlan) => onReturn(100, `${frame(vlan)},dl_dst=${mac}`, `output:${ofport}`))),
+  ]);
+}
+
+/** Sent by a Pod of another bridge, or for one: that bridge knows more. */
+export function isFromBeyond({ by, macs }: Visitor): Flow[] {
+  return macs.flatMap((mac) => [
+    onReturn(180, `dl_src=${mac}`, `output:${by}`),
+    onReturn(80, `dl_dst=${mac}`, `output:${by}`),
   ]);
 }
 

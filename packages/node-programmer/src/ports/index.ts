@@ -4,4 +4,5 @@ export type { PortSpec } from "./spec";
 export { Ports, unwantedPorts } from "./ports";
 export type { PortOutcome } from "./ports";
 export { HostNetwork } from "./host";
-export { patchEnds } from "./patch";
+export { onwardEnds, patchEnds } from "./patch";
+export type { PatchEnds } from "./patch";

@@ -115,29 +115,31 @@ export class Bridges {
     const view = this.world.view();
     const failures: string[] = [];
     let [changes, repairs] = [0, 0];
-    const outcomes = await Promise.all(
-      [...this.known].map(async ([name, { flows, kind }]): Promise<BridgeOutcome> => {
-        const input = inputs.get(name);
-        const wanted = input ? compile(input) : [];
-        const what = { name, kind: kind?.kind ?? ("Unknown" as const), datapath: bridgeOf(view, name)?.datapath ?? "" };
-        const away = input ? portsToSpare(input) : [];
-        // A number that is not ours any more can be somebody else's next.
-        for (const port of this.unfloodedOn(name)) if (!away.includes(port)) this.unfloodedOn(name).delete(port);
-        if (kind?.floods) await this.keepFloodsAway(name, away);
-        const applied = await flows.apply(wanted);
-        // Somebody's first FLOOD flow makes a loop through a device, which must not go on until the next audit sees it. An
-        // adopted port is left as it is until then: there is a loop without us, too.
-        const guarded = input?.redirection ? this.keepFloodsAway(name, away.filter(ownedOn(view, name))) : null;
-        const settled = applied.ok && applied.value > 0 ? await flows.settle() : applied;
-        await guarded;
-        const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
-        if (applied.ok) changes += applied.value;
-        if (applied.ok && flows.takeRepair()) repairs += 1;
-        if (error) failures.push(`Bridge ${name}: ${error.message}`);
-        const message = error?.message ?? kind?.message;
-        return { ...what, flows: error ? 0 : wanted.length, ...(message === undefined ? {} : { message }) };
-      }),
-    );
+    const program = async ([name, { flows, kind }]: [string, Known]): Promise<BridgeOutcome> => {
+      const input = inputs.get(name);
+      const wanted = input ? compile(input) : [];
+      const what = { name, kind: kind?.kind ?? ("Unknown" as const), datapath: bridgeOf(view, name)?.datapath ?? "" };
+      const away = input ? portsToSpare(input) : [];
+      // A number that is not ours any more can be somebody else's next.
+      for (const port of this.unfloodedOn(name)) if (!away.includes(port)) this.unfloodedOn(name).delete(port);
+      if (kind?.floods) await this.keepFloodsAway(name, away);
+      const applied = await flows.apply(wanted);
+      // Somebody's first FLOOD flow makes a loop through a device, which must not go on until the next audit sees it. An
+      // adopted port is left as it is until then: there is a loop without us, too.
+      const guarded = input?.redirection ? this.keepFloodsAway(name, away.filter(ownedOn(view, name))) : null;
+      const settled = applied.ok && applied.value > 0 ? await flows.settle() : applied;
+      await guarded;
+      const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
+      if (applied.ok) changes += applied.value;
+      if (applied.ok && flows.takeRepair()) repairs += 1;
+      if (error) failures.push(`Bridge ${name}: ${error.message}`);
+      const message = error?.message ?? kind?.message;
+      return { ...what, flows: error ? 0 : wanted.length, ...(message === undefined ? {} : { message }) };
+    };
+    // A Pod's bridge sends nothing on before the bridges on the way know what to do with it.
+    const [onTheWay, others] = split([...this.known], ([name]) => isOnTheWay(inputs.get(name)));
+    const outcomes = await Promise.all(onTheWay.map(program));
+    outcomes.push(...(await Promise.all(others.map(program))));
     return { outcomes: outcomes.sort((a, b) => (a.name < b.name ? -1 : 1)), changes, repairs, failures };
   }
 
@@ -219,6 +221,15 @@ export class Bridges {
       },
     });
   }
+}
+
+/** Packets only pass through it. */
+function isOnTheWay(input: BridgeInput | undefined): boolean {
+  return input !== undefined && input.relays.length > 0 && input.pods.length === 0;
+}
+
+function split<T>(values: readonly T[], isFirst: (value: T) => boolean): [T[], T[]] {
+  return [values.filter(isFirst), values.filter((value) => !isFirst(value))];
 }
 
 function portsToSpare({ silentPorts, relays, redirection }: BridgeInput): number[] {

@@ -2,7 +2,7 @@
  * What is inside an inspection device when a redirect ends or gets other ports comes back all the same: its return side and
  * its ports stay for a while. Knows no clock; owned by the reconciler, which tells it the time.
  */
-import type { BridgeInput, Home, Pipeline, Redirection, Relay } from "../pipeline";
+import type { BridgeInput, Home, Pipeline, Redirection, Relay, Visitor } from "../pipeline";
 
 /** Milliseconds that a return side outlives the last moment in which its redirect can have taken something away. */
 const DRAIN = 2_000;
@@ -12,6 +12,7 @@ interface Side {
   pipeline: Pipeline;
   returns: readonly number[];
   homes: readonly Home[];
+  visitors: readonly Visitor[];
   relays: readonly Relay[];
   /** Ports that are kept, but do not inject anything. */
   silent: readonly number[];
@@ -88,10 +89,10 @@ export class Drain {
 }
 
 function sideOf(bridge: string, { pipeline, redirection, relays, silentPorts }: BridgeInput): [string, Side][] {
-  const inspected = relays.filter(({ returns }) => returns);
-  if (!redirection && inspected.length === 0) return [];
-  const { returns = [], homes = [] } = redirection ?? {};
-  return [[bridge, { pipeline, returns, homes, relays: inspected, silent: silentPorts }]];
+  const redirected = relays.filter(({ inspected }) => inspected);
+  if (!redirection && redirected.length === 0) return [];
+  const { returns = [], homes = [], visitors = [] } = redirection ?? {};
+  return [[bridge, { pipeline, returns, homes, visitors, relays: redirected, silent: silentPorts }]];
 }
 
 /** Whether anything of what was is missing now, targets apart: nothing comes back through them. */
@@ -105,9 +106,14 @@ function hasLeft(before: ReturnSides, now: ReturnSides): boolean {
     return (
       side.returns.some((ofport) => !still.returns.includes(ofport)) ||
       side.relays.some(({ from }) => !relays.has(from)) ||
+      side.visitors.some((visitor) => !still.visitors.some((other) => isSame(visitor, other))) ||
       side.homes.some((home) => !isWithin(home, homes.get(home.ofport)))
     );
   });
+}
+
+function isSame(a: Visitor, b: Visitor): boolean {
+  return a.by === b.by && a.macs.join() === b.macs.join();
 }
 
 /** Whether what comes back to `before` still comes back. */
@@ -116,7 +122,7 @@ function isWithin(before: Home, now: Home | undefined): boolean {
 }
 
 function withSide(input: BridgeInput, side: Side): BridgeInput {
-  const before: Redirection = input.redirection ?? { redirects: [], returns: [], homes: [] };
+  const before: Redirection = input.redirection ?? { redirects: [], returns: [], homes: [], visitors: [] };
   const used = new Set(input.pods.map(({ ofport }) => ofport));
   const homes = new Map(before.homes.map((home) => [home.ofport, home]));
   for (const left of side.homes) {
@@ -135,6 +141,10 @@ function withSide(input: BridgeInput, side: Side): BridgeInput {
       ...before,
       returns: [...new Set([...before.returns, ...side.returns])],
       homes: [...homes.values()],
+      visitors: [
+        ...before.visitors,
+        ...side.visitors.filter((visitor) => !before.visitors.some((other) => isSame(visitor, other))),
+      ],
     },
   };
 }

@@ -17,7 +17,7 @@ import type { BridgeOutcome, Bridges } from "./bridges";
 import { Drain } from "./drain";
 import type { Drained } from "./drain";
 import { inspectedTargets } from "./redirects";
-import { demand, longestPackets, resolve } from "./resolve";
+import { bridgesOfRules, longestPackets, resolve } from "./resolve";
 import type { RuleOutcome } from "./resolve";
 import { makePorts } from "./targets";
 
@@ -92,8 +92,8 @@ export class Reconciler {
     const ports = await makePorts(
       this.world.ports,
       desired.specs.values(),
-      new Set(specs.flatMap(([target]) => target?.name ?? [])),
-      demand(plan, pods, specs),
+      specs,
+      bridgesOfRules(plan, pods),
       isProgrammed,
       fallback,
     );

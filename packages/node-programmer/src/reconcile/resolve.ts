@@ -7,12 +7,14 @@ import type { PlanPod, PlanRule, PlanSpec } from "@ovs-traffic-control/api";
 import { pipelineOf } from "../ovs";
 import type { BridgeKind, BridgeView, OvsView } from "../ovs";
 import { OVN_RULE_BITS, RULE_BITS } from "../pipeline";
-import type { BridgeInput, CarriedTunnel, Home, PodPort, Redirect, Relay, Slots, TaggedPort, Tap } from "../pipeline";
+import type { BridgeInput, CarriedTunnel, Home, PodPort, Redirect, Slots, TaggedPort, Tap, Visitor } from "../pipeline";
 import { homeOf, vlansOf } from "../pods";
 import type { AttachedPort, FoundPod, Problem } from "../pods";
-import { patchEnds, portSpec, portsOf } from "../ports";
+import { portsOf } from "../ports";
 import type { PortOutcome, PortSpec } from "../ports";
-import { inspectedTargets, redirectsOf, returnsOn, whyNoWayBack } from "./redirects";
+import { redirectsOf } from "./redirects";
+import { exitFrom, pairBack, relaysTo, returnsOn, whyNoWay } from "./ways";
+import type { PairBack } from "./ways";
 
 /** What is known when flows are to be made. */
 export interface Facts {
@@ -47,21 +49,13 @@ export interface Resolution {
   realizedPods: number;
 }
 
-/** Bridges of the Pods that each port is wanted for: port name → bridge names in order. `specs[i]`: the ports of rule i. */
-export function demand(
-  plan: PlanSpec,
-  pods: readonly FoundPod[],
-  specs: readonly (readonly PortSpec[])[],
-): Map<string, string[]> {
-  const bridges = new Map<string, Set<string>>();
+/** Bridges with Pods of each rule, in order; by the rule's index. */
+export function bridgesOfRules(plan: PlanSpec, pods: readonly FoundPod[]): string[][] {
+  const bridges = plan.rules.map(() => new Set<string>());
   for (const { pod, ports } of pods)
     for (const index of plan.classes[pod.class]?.rules ?? [])
-      for (const spec of specs[index] ?? []) {
-        const wanted = bridges.get(spec.name) ?? new Set();
-        for (const { port } of ports) wanted.add(port.bridge);
-        bridges.set(spec.name, wanted);
-      }
-  return new Map([...bridges].map(([name, wanted]) => [name, [...wanted].sort()]));
+      for (const { port } of ports) bridges[index]?.add(port.bridge);
+  return bridges.map((each) => [...each].sort());
 }
 
 /** Bytes of the longest IP packet that each tunnel is for: port name → MTU of the selected Pods' ports. */
@@ -92,6 +86,7 @@ export function resolve(facts: Facts): Resolution {
   );
   let realizedPods = 0;
   const drafts = new Map<string, Draft>();
+  const visitors = new Map<string, Visitor[]>();
   for (const found of facts.pods) {
     let complete = true;
     for (const index of plan.classes[found.pod.class]?.rules ?? []) {
@@ -110,9 +105,14 @@ export function resolve(facts: Facts): Resolution {
       const acts = here.classes.get(found.pod.class) ?? whatActs(facts, here, problems, found.pod, bridge);
       here.classes.set(found.pod.class, acts);
       if (addPort(facts, here, acts, attached)) drafts.set(bridge, here);
+      for (const { on, by } of acts.pairs) {
+        const there = visitors.get(on) ?? [];
+        visitors.set(on, there);
+        there.push({ by, macs: macsOf(facts, attached.port.uuid) });
+      }
     }
   }
-  return { inputs: inputs(facts, drafts), rules, realizedPods };
+  return { inputs: inputs(facts, drafts, visitors), rules, realizedPods };
 }
 
 function ruleProblem(facts: Facts, rule: PlanRule, index: number): Problem | null {
@@ -133,7 +133,6 @@ function ruleProblem(facts: Facts, rule: PlanRule, index: number): Problem | nul
 
 function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | null {
   if (found.problem) return found.problem;
-  const target = facts.ports.get(portSpec(rule.targetPort).name);
   for (const { port } of found.ports) {
     const kind = facts.kinds.get(port.bridge);
     if (pipelineOf(kind) === null)
@@ -143,12 +142,7 @@ function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | nu
       };
     const impossible = kind?.kind === "OVN" ? whyNotOnOvn(facts, found, rule) : null;
     if (impossible) return impossible;
-    if (target && target.bridge !== port.bridge) {
-      const ends = patchEnds(port.bridge, target.bridge, target.spec.name);
-      const broken = [ends.out, ends.in].map(({ name }) => facts.ports.get(name)?.problem).find((problem) => problem);
-      if (broken) return broken;
-    }
-    const cutOff = whyCutOff(facts, port.bridge, rule);
+    const cutOff = whyNoWay(facts, port.bridge, rule);
     if (cutOff) return cutOff;
     const needsMAC = rule.direction !== "Egress" || (kind?.kind === "OVN" && rule.action === "Redirect");
     if (needsMAC && macsOf(facts, port.uuid).length === 0)
@@ -158,22 +152,6 @@ function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | nu
       };
   }
   return null;
-}
-
-/** Why packets that are taken away on the bridge would not come back to it. */
-function whyCutOff(facts: Facts, bridge: string, rule: PlanRule): Problem | null {
-  const target = facts.ports.get(portSpec(rule.targetPort).name);
-  if (
-    rule.action !== "Redirect" ||
-    !target ||
-    target.bridge === bridge ||
-    facts.kinds.get(target.bridge)?.kind !== "OVN"
-  )
-    return whyNoWayBack(facts.ports, bridge, rule);
-  return {
-    reason: REASONS.targetPortFailed,
-    message: `Target port ${target.spec.name} is on OVN's bridge ${target.bridge}, from where nothing comes back to bridge ${bridge}. Attach both ports to bridge ${bridge}.`,
-  };
 }
 
 /** What a rule needs on OVN that a switched bridge does not ask for. */
@@ -204,7 +182,11 @@ interface Draft {
 }
 
 /** What is in force for the Pods of one class on one bridge; empty arrays if nothing is. */
-type Acts = Pick<PodPort, "egress" | "ingress" | "egressRedirect" | "ingressRedirect">;
+interface Acts {
+  wants: Pick<PodPort, "egress" | "ingress" | "egressRedirect" | "ingressRedirect">;
+  /** Patch ports of other bridges, where packets come back, that lead to this one. */
+  pairs: readonly PairBack[];
+}
 
 function emptyDraft(): Draft {
   return { taps: new Map(), redirects: new Map(), pods: [], homes: [], classes: new Map() };
@@ -224,6 +206,7 @@ function whatActs(
   const acting = redirectsOf(facts.plan, pod);
   let egressRedirect: number | undefined;
   let ingressRedirect: number | undefined;
+  const pairs: PairBack[] = [];
   for (const index of facts.plan.classes[pod.class]?.rules ?? []) {
     const rule = facts.plan.rules[index];
     const bit = rule && facts.slots.get(rule.uid);
@@ -235,6 +218,8 @@ function whatActs(
       here.redirects.set(rule.uid, { uid: rule.uid, target, number: bit + 1 });
       if (isEgress) egressRedirect = bit + 1;
       if (isIngress) ingressRedirect = bit + 1;
+      const back = target === null ? null : pairBack(facts.ports, bridge, rule);
+      if (back) pairs.push(back);
       continue;
     }
     if (target === null) continue;
@@ -242,41 +227,35 @@ function whatActs(
     if (rule.direction !== "Ingress") egress.push(bit);
     if (rule.direction !== "Egress") ingress.push(bit);
   }
-  return { egress, ingress, egressRedirect, ingressRedirect };
+  return { wants: { egress, ingress, egressRedirect, ingressRedirect }, pairs };
 }
 
 /** False if nothing acts on the port. */
-function addPort(facts: Facts, here: Draft, acts: Acts, { ofport, port }: AttachedPort): boolean {
-  const isRedirected = acts.egressRedirect !== undefined || acts.ingressRedirect !== undefined;
-  if (acts.egress.length + acts.ingress.length === 0 && !isRedirected) return false;
+function addPort(facts: Facts, here: Draft, { wants }: Acts, { ofport, port }: AttachedPort): boolean {
+  const isRedirected = wants.egressRedirect !== undefined || wants.ingressRedirect !== undefined;
+  if (wants.egress.length + wants.ingress.length === 0 && !isRedirected) return false;
   const macs = macsOf(facts, port.uuid);
   const key = facts.kinds.get(port.bridge)?.keys?.get(ofport);
-  here.pods.push({ ofport, ...acts, macs, vlans: vlansOf(port), key });
-  const inspected = { sends: acts.egressRedirect !== undefined, receives: acts.ingressRedirect !== undefined };
+  here.pods.push({ ofport, ...wants, macs, vlans: vlansOf(port), key });
+  const inspected = { sends: wants.egressRedirect !== undefined, receives: wants.ingressRedirect !== undefined };
   if (isRedirected) here.homes.push(homeOf(port, ofport, macs, inspected));
   return true;
 }
 
-/** OpenFlow port through which the rule's copies leave this bridge: the target, or the patch port towards it. */
-function exitFrom(facts: Facts, bridge: string, rule: PlanRule): number | null {
-  const target = facts.ports.get(portSpec(rule.targetPort).name);
-  if (target?.ofport === undefined) return null;
-  if (whyCutOff(facts, bridge, rule)) return null;
-  if (target.bridge === bridge) return target.ofport;
-  const ends = patchEnds(bridge, target.bridge, target.spec.name);
-  const [out, arrival] = [facts.ports.get(ends.out.name), facts.ports.get(ends.in.name)];
-  return arrival?.ofport === undefined ? null : (out?.ofport ?? null);
-}
-
-function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, BridgeInput> {
+function inputs(
+  facts: Facts,
+  drafts: ReadonlyMap<string, Draft>,
+  visitors: ReadonlyMap<string, readonly Visitor[]>,
+): Map<string, BridgeInput> {
   const result = new Map<string, BridgeInput>();
   const order = new Map(facts.plan.rules.map((rule, index) => [rule.uid, index]));
   const carriedTunnels = tunnelsOf(facts.plan);
+  const names = facts.view.bridges.map(({ name }) => name);
   for (const bridge of facts.view.bridges) {
     const pipeline = pipelineOf(facts.kinds.get(bridge.name));
     if (pipeline === null) continue;
     const here = drafts.get(bridge.name);
-    const relays = relaysTo(facts, bridge.name);
+    const relays = relaysTo(facts, bridge.name, names);
     const silentPorts = [...facts.ports.values()].flatMap(({ bridge: at, ofport }) =>
       at === bridge.name && ofport !== undefined ? [ofport] : [],
     );
@@ -294,7 +273,7 @@ function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, B
       silentPorts,
       carriedTunnels,
       ...(redirects.length + returns.length > 0
-        ? { redirection: { redirects, returns, homes: here?.homes ?? [] } }
+        ? { redirection: { redirects, returns, homes: here?.homes ?? [], visitors: visitors.get(bridge.name) ?? [] } }
         : {}),
     });
   }
@@ -303,19 +282,6 @@ function inputs(facts: Facts, drafts: ReadonlyMap<string, Draft>): Map<string, B
 
 function isReceiver({ ingress, ingressRedirect }: PodPort): boolean {
   return ingress.length > 0 || ingressRedirect !== undefined;
-}
-
-function relaysTo(facts: Facts, bridge: string): Relay[] {
-  const relays: Relay[] = [];
-  const inspected = inspectedTargets(facts.plan);
-  for (const { spec, bridge: at, ofport: target, problem } of facts.ports.values()) {
-    if (spec.kind === "patch" || at !== bridge || target === undefined || problem) continue;
-    for (const { name } of facts.view.bridges) {
-      const from = facts.ports.get(patchEnds(name, bridge, spec.name).in.name)?.ofport;
-      if (from !== undefined) relays.push({ from, target, returns: inspected.has(spec.name) });
-    }
-  }
-  return relays.sort((a, b) => a.from - b.from);
 }
 
 function taggedPortsOf(bridge: BridgeView): TaggedPort[] {

@@ -1,41 +1,50 @@
-/** Where the plan's ports live, and the patch pairs towards them. Called by the reconciler. */
-import { patchEnds } from "../ports";
+/** Where the plan's ports live, and the patch pairs between their bridges and the Pods'. Called by the reconciler. */
 import type { PortOutcome, Ports, PortSpec } from "../ports";
+import { hopsOf } from "./ways";
 
 /** Whether a bridge can be programmed at all. */
 type IsProgrammed = (bridge: string) => boolean;
 
 /**
  * Makes every port of the plan, each on one bridge: where it is already, else the first that has Pods for it, else
- * `fallback`, so that the port is there before its first Pod. Pods' bridges other than that get a patch pair per target;
- * what comes back from a device goes back through it.
+ * `fallback`, so that the port is there before its first Pod. Then the patch pairs on the ways of the Pods' packets.
+ * `rules[i]`: the target of rule i, and its return port; `bridges[i]`: those with Pods of it, in order.
  */
 export async function makePorts(
   ports: Ports,
   specs: Iterable<PortSpec>,
-  targets: ReadonlySet<string>,
-  wantedOn: ReadonlyMap<string, readonly string[]>,
+  rules: readonly (readonly PortSpec[])[],
+  bridges: readonly (readonly string[])[],
   isProgrammed: IsProgrammed,
   fallback: string | undefined,
 ): Promise<Map<string, PortOutcome>> {
   const made = new Map<string, PortOutcome>();
-  const patches = new Map<string, { spec: PortSpec; bridge: string }>();
+  const wanted = bridges.map((names) => names.filter(isProgrammed));
+  const homes = new Map<string, string>();
+  rules.forEach((own, index) => {
+    for (const { name } of own)
+      for (const bridge of wanted[index] ?? [])
+        homes.set(name, [homes.get(name) ?? bridge, bridge].sort()[0] ?? bridge);
+  });
   await Promise.all(
     [...specs].map(async (spec) => {
-      const bridges = (wantedOn.get(spec.name) ?? []).filter(isProgrammed);
-      const home = bridges[0] ?? fallback;
-      if (home === undefined) return;
-      const outcome = await ports.ensure(spec, home);
-      made.set(spec.name, outcome);
-      if (outcome.ofport === undefined || !targets.has(spec.name)) return;
-      for (const bridge of bridges) {
-        if (bridge === outcome.bridge) continue;
-        const ends = patchEnds(bridge, outcome.bridge, spec.name);
-        patches.set(ends.out.name, { spec: ends.out, bridge });
-        patches.set(ends.in.name, { spec: ends.in, bridge: outcome.bridge });
-      }
+      const home = homes.get(spec.name) ?? fallback;
+      if (home !== undefined) made.set(spec.name, await ports.ensure(spec, home));
     }),
   );
+  const patches = new Map<string, { spec: PortSpec; bridge: string }>();
+  rules.forEach(([target, back], index) => {
+    const outcome = target && made.get(target.name);
+    if (outcome?.ofport === undefined) return;
+    for (const bridge of wanted[index] ?? []) {
+      let from = bridge;
+      for (const { to, ends } of hopsOf(bridge, outcome, back && made.get(back.name))) {
+        patches.set(ends.out.name, { spec: ends.out, bridge: from });
+        patches.set(ends.in.name, { spec: ends.in, bridge: to });
+        from = to;
+      }
+    }
+  });
   for (const end of await Promise.all([...patches.values()].map(({ spec, bridge }) => ports.ensure(spec, bridge))))
     made.set(end.spec.name, end);
   return made;

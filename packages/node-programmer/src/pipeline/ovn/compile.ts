@@ -8,6 +8,7 @@ import { flowKey } from "ovs-ofctl-wrapper";
 import type { Flow } from "ovs-ofctl-wrapper";
 import { marksThePlan } from "../flows";
 import type { BridgeInput, PodPort, Redirection, Tap } from "../input";
+import { isFromBeyond } from "../redirect-flows";
 import * as packet from "./flows";
 import * as device from "./redirect-flows";
 import { MOST_SETS, MOST_TARGETS } from "./tables";
@@ -56,7 +57,7 @@ export function compileOvn(input: BridgeInput): Flow[] {
 }
 
 function comingBack(
-  { returns, homes }: Redirection,
+  { returns, homes, visitors }: Redirection,
   pods: readonly PodPort[],
   setFor: (pod: PodPort) => number | undefined,
 ): Flow[] {
@@ -71,6 +72,7 @@ function comingBack(
         return device.wasSentBy(home, pod && setFor(pod));
       }),
     ...ordered.filter(({ receives }) => receives).flatMap(device.wasFor),
+    ...[...visitors].sort((a, b) => a.by - b.by).flatMap(isFromBeyond),
     device.isLost(),
   ];
 }
