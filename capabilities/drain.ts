@@ -30,7 +30,8 @@ import {
   type Query,
   type Resource,
 } from "./engine";
-import { isConfirmed, planFacts } from "./planning";
+import { isConfirmed, planFacts, uidsInForce } from "./planning";
+import { list } from "./reporting";
 
 const CONTROLLER = "ovs-traffic-control-controller";
 const LOOK_AGAIN_MS = 1_000;
@@ -47,6 +48,13 @@ export interface DrainOptions {
   log: Logger;
   /** As for the controller that the drain starts. */
   controller?: ControllerOptions;
+}
+
+interface Listed {
+  trafficControls: TrafficControl[];
+  plans: NodeTrafficPlan[];
+  /** Names of the nodes that are there. */
+  nodes: ReadonlySet<string>;
 }
 
 /** What keeps the operator from going. */
@@ -81,7 +89,7 @@ export async function drain(options: DrainOptions): Promise<string[]> {
       throw new Error(
         `The finalizer ${FINALIZER} is still on ${held.join(", ")}: see the log above, and run it again.`,
       );
-    await sayThatNobodyTaps(options);
+    await sayWhoTaps(options);
     return left?.unconfirmed ?? [];
   } finally {
     await controller.stop();
@@ -89,11 +97,7 @@ export async function drain(options: DrainOptions): Promise<string[]> {
 }
 
 /** Pure: what the API server has listed → what is left to do. */
-function remainderAmong(
-  trafficControls: TrafficControl[],
-  plans: NodeTrafficPlan[],
-  nodes: ReadonlySet<string>,
-): Remainder {
+function remainderAmong({ trafficControls, plans, nodes }: Listed): Remainder {
   const held = trafficControls.filter(({ metadata }) => metadata.finalizers?.includes(FINALIZER) === true);
   const unconfirmed = plans
     .filter((plan) => plan.spec.rules.length > 0 || !isConfirmed(planFacts(plan)))
@@ -114,12 +118,16 @@ async function sendControllerHome({ api, environment, log }: DrainOptions): Prom
 }
 
 async function remainderOf(api: KubernetesApi): Promise<Remainder> {
+  return remainderAmong(await listed(api));
+}
+
+async function listed(api: KubernetesApi): Promise<Listed> {
   const [trafficControls, plans, nodes] = await Promise.all([
     listAll<TrafficControl>(api, TRAFFIC_CONTROL),
     listAll<NodeTrafficPlan>(api, NODE_TRAFFIC_PLAN),
     listAll<{ metadata: { name: string } }>(api, RESOURCES.nodes),
   ]);
-  return remainderAmong(trafficControls, plans, new Set(nodes.map(({ metadata }) => metadata.name)));
+  return { trafficControls, plans, nodes: new Set(nodes.map(({ metadata }) => metadata.name)) };
 }
 
 /**
@@ -143,14 +151,17 @@ async function endProgrammers({ api, environment, clock, log }: DrainOptions, is
   if (plans !== undefined) log.warn({ plans }, "empty NodeTrafficPlans stay; they do no harm");
 }
 
-/** Otherwise the last status would stay: realized on all nodes. */
-async function sayThatNobodyTaps({ api, clock }: DrainOptions): Promise<void> {
+/** Nobody, or the nodes that have not confirmed. Otherwise the last status would stay: realized on all nodes. */
+async function sayWhoTaps({ api, clock }: DrainOptions): Promise<void> {
   const lastTransitionTime = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
-  for (const { metadata } of await listAll<TrafficControl>(api, TRAFFIC_CONTROL)) {
-    const { name = "", generation = 0 } = metadata;
+  const { trafficControls, plans, nodes } = await listed(api);
+  const facts = plans.map(planFacts).filter(({ node }) => nodes.has(node));
+  for (const { metadata } of trafficControls) {
+    const { name = "", generation = 0, uid = "" } = metadata;
+    const mayTap = facts.filter((plan) => uidsInForce(plan).has(uid)).map(({ node }) => node);
     const condition = {
       ...{ type: CONDITIONS.ready, status: "False", reason: REASONS.operatorUninstalled },
-      message: "ovs-traffic-control has been uninstalled; nothing is tapped.",
+      message: `ovs-traffic-control has been uninstalled; ${whoTaps(mayTap.sort())}`,
       ...{ lastTransitionTime, observedGeneration: generation },
     };
     const counts = { nodes: "0/0", desiredNodes: 0, realizedNodes: 0, selectedPods: 0, failures: null };
@@ -159,6 +170,13 @@ async function sayThatNobodyTaps({ api, clock }: DrainOptions): Promise<void> {
     const written = await api.mergePatch(path, { status });
     if (!written.ok && written.code !== 404) must(written, `Writing the status of TrafficControl ${name}`);
   }
+}
+
+function whoTaps(nodes: string[]): string {
+  if (nodes.length === 0) return "nothing is tapped.";
+  const have = nodes.length === 1 ? "has" : "have";
+  const what = "not confirmed that its taps are gone: there it may still be in force";
+  return `${list(nodes)} ${have} ${what}. Install the release again, or run kubectl trafficcontrol uninstall.`;
 }
 
 async function listAll<T>(api: KubernetesApi, resource: Resource, namespace?: string, query: Query = {}): Promise<T[]> {

@@ -5,3 +5,4 @@ export { type NodeView } from "./node-state";
 export { Reporter, type Situation } from "./reporter";
 export { statusOf, type StatusInput, type StatusOutput } from "./status";
 export { targetText } from "./target";
+export { list } from "./words";

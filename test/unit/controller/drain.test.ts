@@ -76,6 +76,17 @@ describe("the drain", function () {
     assert.equal(cluster.plan("node-2")?.spec.retiring?.length, 1);
   });
 
+  it("does not say that nothing is tapped where a node has not confirmed it, and names the node", async () => {
+    const cluster = await tapped();
+    cluster.addTrafficControl("nowhere", { appliedTo: { podSelector: { matchLabels: { app: "nobody" } } } });
+    cluster.behaviour.silent.add("node-2");
+    assert.deepEqual(await drained(cluster, 160), ["node-2"]);
+    assert.equal(cluster.ready("tap"), `False ${REASONS.operatorUninstalled}`);
+    assert.match(cluster.readyMessage("tap"), /node-2 has not confirmed/);
+    assert.doesNotMatch(cluster.readyMessage("tap"), /nothing is tapped/);
+    assert.match(cluster.readyMessage("nowhere"), /nothing is tapped/, "it was never on that node");
+  });
+
   it("does not wait for a node that is gone", async () => {
     const cluster = await tapped();
     cluster.behaviour.silent.add("node-2");

@@ -169,11 +169,19 @@ export class FakeCluster {
 
   /** What Ready says: "True Realized". */
   ready(name: string): string {
-    const conditions = this.trafficControl(name)?.status?.["conditions"] as
-      | { type: string; status: string; reason: string }[]
-      | undefined;
-    const ready = conditions?.find(({ type }) => type === "Ready");
+    const ready = this.readyCondition(name);
     return ready === undefined ? "" : `${ready.status} ${ready.reason}`;
+  }
+
+  readyMessage(name: string): string {
+    return this.readyCondition(name)?.message ?? "";
+  }
+
+  private readyCondition(name: string): { status: string; reason: string; message: string } | undefined {
+    const conditions = this.trafficControl(name)?.status?.["conditions"] as
+      | { type: string; status: string; reason: string; message: string }[]
+      | undefined;
+    return conditions?.find(({ type }) => type === "Ready");
   }
 
   jobs(): FakeObject[] {
