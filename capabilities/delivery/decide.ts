@@ -11,6 +11,8 @@ export interface JobSituation {
   templateHash: string;
   /** The Job has reached the age at which it is renewed. */
   isOld: boolean;
+  /** The Job is of the mode that is not the programmers' any more (resident, oneShot). */
+  isOtherMode: boolean;
   /** Milliseconds until the node's back-off ends; 0 or less if there is none. */
   backoffMilliseconds: number;
 }
@@ -24,7 +26,10 @@ export type JobDecision =
   /** As delete, but another one follows: so the budget has to allow for it. */
   | { action: "replace"; why: string };
 
-export function decideJob({ node, wanted, job, templateHash, isOld, backoffMilliseconds }: JobSituation): JobDecision {
+const OTHER_MODE = "programmers run in the other mode now";
+
+export function decideJob(situation: JobSituation): JobDecision {
+  const { node, wanted, job, templateHash, isOld, isOtherMode, backoffMilliseconds } = situation;
   if (node === undefined) {
     if (job === undefined || job.deleting) return { action: "none" };
     // Foreground here, too: the node may be back in a moment, with the old Pod still running on it.
@@ -35,7 +40,11 @@ export function decideJob({ node, wanted, job, templateHash, isOld, backoffMilli
     if (job.deleting) return { action: "none" };
     if (job.state !== "active") return { action: "delete", propagationPolicy: "Background", why: "it has finished" };
     // On a node that does not answer, the old Pod would be terminating for ever and the new one could not start.
-    if (wanted && node.ready) {
+    if (!node.ready) return { action: "none" };
+    // A resident one would stay for as long as anything is tapped.
+    if (isOtherMode && !wanted) return { action: "delete", propagationPolicy: "Foreground", why: OTHER_MODE };
+    if (wanted) {
+      if (isOtherMode) return { action: "replace", why: OTHER_MODE };
       if (job.templateHash !== templateHash) return { action: "replace", why: "its template is out of date" };
       if (isOld) return { action: "replace", why: "it is renewed from time to time" };
     }

@@ -19,7 +19,7 @@ import { complaintOf, outcomeOf, type Outcome } from "./outcome";
 import type { OneShot } from "./one-shot";
 import type { PlanWriter, RawPlan } from "./plan-writer";
 import type { ProgrammerPods } from "./programmer-pods";
-import { renewalAge } from "./renewal";
+import { untilRenewal } from "./renewal";
 import type { Restarts } from "./restarts";
 
 export interface NodeReconcilerOptions {
@@ -67,7 +67,12 @@ export class NodeReconciler {
     const node = this.options.nodes.get(name);
     const existing = this.options.plans.get(name);
     if (node === undefined) {
-      await Promise.all([existing && this.options.plan.delete(existing), this.reconcileJob(name, undefined, false)]);
+      // Its taps stay: it may be back under its name in a moment, and a machine that has left for good is none of ours. A programmer that
+      // saw its plan go would take them away, so the plan outlives it; the Job's DELETED event brings us back.
+      const isProgrammed = this.jobOf(name) !== undefined;
+      await this.reconcileJob(name, undefined, false);
+      if (isProgrammed) return {};
+      if (existing !== undefined) await this.options.plan.delete(existing);
       this.options.restarts.forget(name);
       this.options.forgetNode(name);
       this.tooLarge.delete(name);
@@ -150,22 +155,26 @@ export class NodeReconciler {
     const isConfirmedNow = plan !== undefined && existing?.hash === plan.hash && isConfirmed(existing);
     // A resident programmer stays until its plan is empty, one that runs once until its plan is confirmed.
     const isSettled = isConfirmedNow && (oneShot !== undefined || isEmpty(plan));
-    const age = job === undefined ? 0 : this.ageOf(job);
+    const renewal =
+      job === undefined || oneShot !== undefined
+        ? Infinity
+        : untilRenewal(job.uid, this.ageOf(job), restarts.sinceStart(name));
     const isKept = node === undefined || job === undefined || oneShot !== undefined;
     const decision = decideJob({
       node,
       wanted: isActive && !isSettled,
       job,
       templateHash: isKept ? (job?.templateHash ?? "") : this.templateHashOf(node),
-      isOld: job !== undefined && oneShot === undefined && age >= renewalAge(job.uid),
+      isOld: renewal <= 0,
+      isOtherMode: job !== undefined && (job.planHash === undefined) !== (oneShot === undefined),
       backoffMilliseconds: restarts.remaining(name, plan?.hash),
     });
     // The place of a Job that is about to be replaced is its successor's.
     if (decision.action !== "replace") this.watchBudget(name, node, job, decision.action === "create");
     switch (decision.action) {
       case "none": {
-        const isRenewed = job?.state === "active" && !job.deleting && oneShot === undefined;
-        return isRenewed ? { requeueAfterMilliseconds: Math.max(1_000, renewalAge(job.uid) - age) } : {};
+        const isRenewed = job?.state === "active" && !job.deleting && renewal !== Infinity;
+        return isRenewed ? { requeueAfterMilliseconds: Math.max(1_000, renewal) } : {};
       }
       case "wait":
         return { requeueAfterMilliseconds: decision.milliseconds };

@@ -9,7 +9,8 @@ interface Record_ {
   failures: number;
   notBefore: number;
   lastJob: string;
-  startedAt: number;
+  /** Undefined: not by this process. */
+  startedAt?: number;
   outcome?: Outcome;
   /** Hash of the plan that a programmer could not read: no use to try it again before there is another. */
   badHash?: string;
@@ -25,13 +26,18 @@ export class Restarts {
     record.startedAt = this.clock.monotonic();
   }
 
+  /** Milliseconds since this process has started the node's programmer; Infinity if it has not. */
+  sinceStart(node: string): number {
+    return this.clock.monotonic() - (this.records.get(node)?.startedAt ?? -Infinity);
+  }
+
   /** To be called whenever a finished Job is seen; true the first time for this Job. */
   finished(node: string, jobUID: string, outcome: Outcome, planHash: string | undefined): boolean {
     const record = this.record(node);
     if (record.lastJob === jobUID) return false;
     record.lastJob = jobUID;
     const now = this.clock.monotonic();
-    const wasHealthy = now - record.startedAt > HEALTHY_MS;
+    const wasHealthy = record.startedAt !== undefined && now - record.startedAt > HEALTHY_MS;
     record.failures = wasHealthy ? 0 : record.failures + 1;
     record.outcome = outcome.result === "done" ? undefined : outcome;
     record.badHash = outcome.result === "badPlan" ? planHash : undefined;
@@ -67,7 +73,7 @@ export class Restarts {
   private record(node: string): Record_ {
     let record = this.records.get(node);
     if (record === undefined) {
-      record = { failures: 0, notBefore: -Infinity, lastJob: "", startedAt: this.clock.monotonic() };
+      record = { failures: 0, notBefore: -Infinity, lastJob: "" };
       this.records.set(node, record);
     }
     return record;

@@ -48,6 +48,8 @@ export class FaultProxy {
   readonly made = new Map<Fault, number>();
   /** Writes that have arrived, but for the Lease's, as "PATCH /apis/…". */
   readonly writes: string[] = [];
+  /** Of those, how many have neither had an answer nor lost their connection. */
+  unansweredWrites = 0;
   private readonly agent: https.Agent;
   private readonly upstream: URL;
   private readonly reads: Bag<Fault>;
@@ -92,7 +94,11 @@ export class FaultProxy {
     const { method = "GET", url = "/" } = request;
     const isWatch = /[?&]watch=true/.test(url);
     const isRead = method === "GET";
-    if (!isRead && !url.includes("/leases")) this.writes.push(`${method} ${url}`);
+    if (!isRead && !url.includes("/leases")) {
+      this.writes.push(`${method} ${url}`);
+      this.unansweredWrites += 1;
+      response.once("close", () => (this.unansweredWrites -= 1));
+    }
     const [bag, share] = isWatch
       ? ([this.watches, SHARE.watches] as const)
       : isRead

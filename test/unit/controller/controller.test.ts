@@ -144,6 +144,21 @@ describe("the controller", function () {
     assert.ok(cluster.jobs().every(({ metadata }) => !metadata.name.includes("node-2")));
   });
 
+  it("ends the programmer of a node that is gone before it deletes its plan: without one it would untie a machine that lives on", async () => {
+    const cluster = await started();
+    cluster.addTrafficControl("tap");
+    await cluster.clock.advance(5_000);
+    const before = cluster.server.writes.length;
+    cluster.remove(RESOURCES.nodes, "node-2");
+    await cluster.clock.advance(3_000);
+    const deletions = cluster.server.writes.slice(before).filter(({ method }) => method === "delete");
+    assert.deepEqual(
+      deletions.map(({ path }) => /jobs|nodetrafficplans/.exec(path)?.[0]),
+      ["jobs", "nodetrafficplans"],
+    );
+    assert.ok(!cluster.tidied.has("node-2"), "the programmer has never seen that nothing is wanted");
+  });
+
   it("removes plan and Job when the programmer has nothing left and has ended", async () => {
     const cluster = await started();
     cluster.addTrafficControl("tap");

@@ -68,9 +68,26 @@ describe("Jobs of many nodes", function () {
     await cluster.clock.advance(5_000);
     assert.equal(cluster.jobsCreated.length, 1);
     age(11.1);
-    cluster.touchNode("node-1");
-    await cluster.clock.advance(10_000);
+    await cluster.clock.advance(610_000);
     assert.equal(cluster.jobsCreated.length, 2);
+    assert.deepEqual([cluster.ready("tap"), cluster.mostProgrammers], ["True Realized", 1]);
+  });
+
+  it("are not renewed again and again by a controller whose clock is half a day ahead", async () => {
+    const cluster = nodes(3, { jobsInFlight: 1, jobsPerSecond: 100 });
+    const first = await cluster.start("first");
+    cluster.addTrafficControl("tap");
+    await cluster.clock.advance(5_000);
+    first.kill();
+    cluster.jobsBehind = 12 * HOUR_MS;
+    for (const { metadata } of cluster.jobs()) {
+      const creationTimestamp = new Date(cluster.clock.now() - 12 * HOUR_MS).toISOString();
+      const path = { resource: RESOURCES.jobs, namespace: "nodes", name: metadata.name };
+      cluster.server.put(path, { metadata: { creationTimestamp } });
+    }
+    await cluster.start("second");
+    await cluster.clock.advance(120_000);
+    assert.equal(cluster.jobsCreated.length, 6, "each once");
     assert.deepEqual([cluster.ready("tap"), cluster.mostProgrammers], ["True Realized", 1]);
   });
 
@@ -80,10 +97,10 @@ describe("Jobs of many nodes", function () {
     cluster.addTrafficControl("tap");
     await cluster.clock.advance(5_000);
     const { name, uid } = cluster.jobs()[0]!.metadata;
-    const creationTimestamp = new Date(cluster.clock.now() + 20_000 - renewalAge(uid)).toISOString();
+    const creationTimestamp = new Date(cluster.clock.now() + 620_000 - renewalAge(uid)).toISOString();
     cluster.server.put({ resource: RESOURCES.jobs, namespace: "nodes", name }, { metadata: { creationTimestamp } });
     cluster.touchNode("node-1");
-    await cluster.clock.advance(15_000);
+    await cluster.clock.advance(615_000);
     assert.equal(cluster.jobs()[0]!.metadata.uid, uid);
     await cluster.clock.advance(15_000);
     assert.notEqual(cluster.jobs()[0]?.metadata.uid, uid);
@@ -248,6 +265,27 @@ describe("oneShot mode", function () {
     await cluster.clock.advance(10_000);
     assert.equal(cluster.jobsCreated.length, 2);
     assert.equal(cluster.ready("tap"), "True Realized");
+  });
+
+  it("ends resident programmers when the mode changes, also where nothing is left to do, and the other way round", async () => {
+    const cluster = nodes(2);
+    const first = await cluster.start("first");
+    cluster.addTrafficControl("tap");
+    await cluster.clock.advance(10_000);
+    const resident = new Set(cluster.jobs().map(({ metadata }) => metadata.uid));
+    assert.equal(resident.size, 2);
+    first.kill();
+    const second = await cluster.start("second", { programmerMode: "oneShot" });
+    await cluster.clock.advance(60_000);
+    assert.deepEqual(cluster.jobs(), [], "what they have confirmed needs no other Job");
+    cluster.addTrafficControl("other", { targetPort: { ovsInternal: { name: "tap0" } } });
+    await cluster.clock.advance(30_000);
+    assert.deepEqual(cluster.inForce("node-1"), ["tap", "other"]);
+    second.kill();
+    await cluster.start("third");
+    await cluster.clock.advance(60_000);
+    assert.equal(cluster.jobs().length, 2);
+    assert.deepEqual([cluster.ready("other"), cluster.mostProgrammers], ["True Realized", 1]);
   });
 
   it("makes no Job for a plan that is too large to be written", async () => {

@@ -60,6 +60,10 @@ export class FakeCluster {
   /** The most Jobs that one node has had at a time, and Pods of programmers that ran at a time. */
   mostProgrammers = 0;
   readonly jobsCreated: string[] = [];
+  /** Nodes on which a programmer has seen that nothing is wanted, and has tidied up. */
+  readonly tidied = new Set<string>();
+  /** What the API server's clock is behind the controller's, in milliseconds: shows in the age of new Jobs. */
+  jobsBehind = 0;
   /** For tests in which events are lost. */
   relistMilliseconds: number | undefined;
   /** When each Job was first seen, by monotonic time: what the time of day does is not the kubelet's business. */
@@ -279,6 +283,10 @@ export class FakeCluster {
       this.seenJobs.add(uid);
       this.jobSeenAt.set(uid, this.clock.monotonic());
       this.jobsCreated.push(node);
+      if (this.jobsBehind > 0) {
+        const creationTimestamp = new Date(this.clock.now() - this.jobsBehind).toISOString();
+        this.server.put({ ...at(RESOURCES.jobs, name), namespace }, { metadata: { creationTimestamp } });
+      }
     }
     const podPath = { ...at(RESOURCES.pods, `${name}-pod`), namespace };
     const isOld = this.clock.monotonic() - this.jobSeenAt.get(uid)! >= POD_START_MS;
@@ -353,6 +361,7 @@ export class FakeCluster {
       });
       return;
     }
+    if (rules.length === 0) this.tidied.add(node);
     if (rules.length > 0) this.emptySince.delete(node);
     else if (!this.emptySince.has(node)) this.emptySince.set(node, this.clock.monotonic());
     const hasLingered =

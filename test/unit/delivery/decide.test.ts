@@ -40,6 +40,17 @@ const CASES: [
     { job: { ...JOB, templateHash: "old" }, node: { ready: false } },
     "none",
   ],
+  ["a Job of the other mode is replaced, and its Pod waited for", { job: JOB, isOtherMode: true }, "replace"],
+  [
+    "a Job of the other mode is ended where nothing is to do",
+    { job: JOB, wanted: false, isOtherMode: true },
+    "Foreground",
+  ],
+  [
+    "on a node that does not answer a Job of the other mode stays",
+    { job: JOB, isOtherMode: true, node: { ready: false } },
+    "none",
+  ],
   ["a Job that has come of age is replaced", { job: JOB, isOld: true }, "replace"],
   ["a lingering Job that has come of age ends by itself", { job: JOB, isOld: true, wanted: false }, "none"],
   ["on a node that does not answer a Job grows older", { job: JOB, isOld: true, node: { ready: false } }, "none"],
@@ -64,6 +75,7 @@ describe("decideJob", () => {
         job: undefined,
         templateHash: "now",
         isOld: false,
+        isOtherMode: false,
         backoffMilliseconds: 0,
         ...situation,
       });
@@ -78,6 +90,7 @@ describe("decideJob", () => {
       job: undefined,
       templateHash: "",
       isOld: false,
+      isOtherMode: false,
       backoffMilliseconds: 700,
     });
     assert.deepEqual(decision, { action: "wait", milliseconds: 700 });
