@@ -38,6 +38,15 @@ describe("hazards on real OVN", function () {
   });
   after(() => lab?.down());
 
+  it("copies once what two selected Pods say to each other, on one logical switch and through the router", async () => {
+    await programmer.apply([tap([a, b, c])]);
+    for (const peer of [b, c]) {
+      const [own, copies] = await seen(lab!, [[a, "eth0"], [node, "tap1"]], () => a.ping(peer)); // prettier-ignore
+      assert.equal(copies!.length, 10, peer.name);
+      assert.deepEqual(echoes(copies!), echoes(own!));
+    }
+  });
+
   describe("with an ACL between two redirected Pods of one logical switch", () => {
     before(async () => {
       await programmer.apply([through(wire, [a, b])]);

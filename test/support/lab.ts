@@ -191,8 +191,9 @@ export class Lab {
   private async buildNode(node: LabNode, underlay: string): Promise<void> {
     await this.cable(node.namespace, "eth0", underlay, `u${node.name}`, "ul0");
     await this.cable(node.namespace, "eth1", underlay, `l${node.name}`, "l20");
-    await (this.central ? node.startOnOvn(this.central.remote) : node.start());
     const pods = [...this.pods.values()].filter((pod) => pod.node === node);
+    // A node without Pods is no chassis: an inspection device that is somewhere else.
+    await (this.central && pods.length > 0 ? node.startOnOvn(this.central.remote) : node.start());
     await Promise.all(pods.map((pod) => this.buildPod(pod)));
     if (pods.length > 0)
       await node.vsctl(...pods.flatMap((pod) => ["--", ...(this.central ? pod.attachToOvn() : pod.attach())]));

@@ -112,6 +112,19 @@ describe("the encoder", () => {
     assert.notEqual(await dump(), before, "what goes in the same bundle is no overlap");
   });
 
+  it("knows how to delete tunnel metadata, where the switch has a name for it", async () => {
+    await node.ofctl("add-tlv-map", BRIDGE, "{class=0x102,type=0x80,len=4}->tun_metadata0");
+    await node.ofctl("add-tlv-map", BRIDGE, "{class=0x102,type=0x81,len=8}->tun_metadata63");
+    const changes = added(
+      [0, 63].map((field) => ({
+        ...{ table: 244, priority: field, cookie: 1n, match: "ip" },
+        actions: `delete_field:tun_metadata${field},goto_table:245`,
+      })),
+    );
+    await sameBothWays(changes);
+    assert.match(await dump(), /delete_field:tun_metadata63/);
+  });
+
   it("knows the actions of a redirect", async () => {
     const learn =
       "learn(table=246,idle_timeout=300,priority=100,delete_learned,cookie=0x5443000000000011,limit=4096," +

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { attempt, within } from "./command";
 import type { LabPod } from "./pod";
 
-/** Serves so many bytes to each connection on a port; ends with the Pod's namespace. Returns once it listens. */
+/** Serves so many bytes to each connection on a port, over IPv4 and IPv6; ends with the Pod's namespace. Returns once it listens. */
 export async function serve(pod: LabPod, port: number, bytes: number): Promise<void> {
   const script = `
 import socket, sys, threading
-s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("0.0.0.0", ${port})); s.listen()
+s = socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("::", ${port})); s.listen()
 sys.stdout.write("listening\\n"); sys.stdout.flush()
 def send(c):
     left = ${bytes}

@@ -131,6 +131,14 @@ describe("the OVN pipeline", () => {
     );
   });
 
+  it("takes OVN's own Geneve option from what it delivers only where Geneve tunnels of ours may get it", () => {
+    const deletes = (input: BridgeInput): number =>
+      compile(input).filter(({ table, actions }) => table === 65 && actions.startsWith("delete_field:tun_metadata0,"))
+        .length;
+    assert.equal(deletes(mirror), 0);
+    assert.equal(deletes({ ...mirror, leavesByGeneve: true }), 4);
+  });
+
   it("drops a redirect's packets while its target is missing", () => {
     const waiting = { ...redirect.redirection!, redirects: [{ uid: "u1", target: null, number: 1 }] };
     const flows = compile({ ...redirect, redirection: waiting }).filter(

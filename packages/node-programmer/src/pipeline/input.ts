@@ -114,6 +114,8 @@ export interface BridgeInput {
   /** OpenFlow ports that never inject anything: targets, and our ends of patch pairs that only send. */
   silentPorts: readonly number[];
   carriedTunnels: readonly CarriedTunnel[];
+  /** On OVN: packets leave by Geneve tunnels of ours, in which the option of OVN's own tunnels must not travel along. */
+  leavesByGeneve?: boolean;
   /** Absent if no redirect has to do with the bridge. */
   redirection?: Redirection | undefined;
 }

@@ -256,9 +256,10 @@ function inputs(
     if (pipeline === null) continue;
     const here = drafts.get(bridge.name);
     const relays = relaysTo(facts, bridge.name, names);
-    const silentPorts = [...facts.ports.values()].flatMap(({ bridge: at, ofport }) =>
-      at === bridge.name && ofport !== undefined ? [ofport] : [],
+    const working = [...facts.ports.values()].filter(
+      ({ bridge: at, ofport }) => at === bridge.name && ofport !== undefined,
     );
+    const silentPorts = working.flatMap(({ ofport }) => ofport ?? []);
     const returns = returnsOn(facts, bridge.name, new Set(here?.redirects.keys()));
     if (!here && relays.length === 0 && returns.length === 0) continue;
     const redirects = [...(here?.redirects.values() ?? [])].sort((a, b) => a.number - b.number);
@@ -272,6 +273,7 @@ function inputs(
       idleMembers: idleMembersOf(bridge),
       silentPorts,
       carriedTunnels,
+      ...(working.some(({ spec }) => spec.kind === "geneve") ? { leavesByGeneve: true } : {}),
       ...(redirects.length + returns.length > 0
         ? { redirection: { redirects, returns, homes: here?.homes ?? [], visitors: visitors.get(bridge.name) ?? [] } }
         : {}),

@@ -13,6 +13,9 @@ const SET_FIELD = 25;
 const COPY_FIELD = 28;
 const RESUBMIT_TABLE = 14;
 const OUTPUT_TRUNC = 39;
+const DELETE_FIELD = 50;
+/** OXM header of tun_metadata0, whose length Open vSwitch does not look at; those of the next ones follow. */
+const TUN_METADATA = { first: (0x0001 << 16) | (40 << 9) | 124, fields: 64 };
 /** In place of a port number: the port that the packet came from. */
 const IN_PORT = 0xfff8;
 const RESERVED_PORTS: Record<string, number> = {
@@ -69,6 +72,7 @@ function writeAction(bytes: Bytes, action: string): boolean {
   if ((found = /^learn\((.*)\)$/.exec(action))) return writeLearn(bytes, found[1]!);
   if ((found = /^output\(port=(\d+),max_len=(\d+)\)$/.exec(action)))
     return writeTruncated(bytes, Number(found[1]), Number(found[2]));
+  if ((found = /^delete_field:tun_metadata(\d+)$/.exec(action))) return writeDeletion(bytes, Number(found[1]));
   if (action !== "pop_vlan") return false;
   bytes.uint(POP_VLAN, 2).uint(8, 2).zeros(4);
   return true;
@@ -111,6 +115,14 @@ function writeTruncated(bytes: Bytes, port: number, length: number): boolean {
   if (port >= FIRST_RESERVED || length < 14) return false;
   nicira(bytes, 16, OUTPUT_TRUNC);
   bytes.uint(port, 2).uint(length, 4);
+  return true;
+}
+
+/** Tunnel metadata is all that Open vSwitch deletes. */
+function writeDeletion(bytes: Bytes, field: number): boolean {
+  if (field >= TUN_METADATA.fields) return false;
+  nicira(bytes, 24, DELETE_FIELD);
+  bytes.uint(TUN_METADATA.first + (field << 9), 4).zeros(10);
   return true;
 }
 

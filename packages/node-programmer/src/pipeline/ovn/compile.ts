@@ -28,7 +28,9 @@ export function compileOvn(input: BridgeInput): Flow[] {
       .map(packet.isInjectedByTarget),
     ...input.relays.map(packet.arrivesFromAnotherBridge),
     ...senders.flatMap(({ ofport }) => packet.leavesPod(ofport)),
-    ...receivers.flatMap(({ key, macs }) => macs.flatMap((mac) => packet.reachesPod(key!, mac, registers))),
+    ...receivers.flatMap(({ key, macs }) =>
+      macs.flatMap((mac) => packet.reachesPod(key!, mac, registers, input.leavesByGeneve === true)),
+    ),
     ...input.carriedTunnels.map(packet.isCopyOnItsWay),
     ...packet.isNeighbourDiscovery(),
     packet.isLookedAt(),

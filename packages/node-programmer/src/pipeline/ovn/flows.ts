@@ -62,9 +62,11 @@ export function leavesPod(ofport: number): Flow[] {
  * Routed, translated and allowed: OVN is about to deliver it to a selected Pod. The MAC address is compared, too: another Pod
  * that gets the port's key has another one, and broadcasts are nobody's.
  */
-export function reachesPod(key: string, mac: string, registers: number): Flow[] {
+export function reachesPod(key: string, mac: string, registers: number, leavesByGeneve: boolean): Flow[] {
   const match = `${T.FLAGS_REGISTER}=0/${hex(T.LOOKED_AT)},${key},dl_dst=${mac}`;
   const actions = [
+    // What came from another node has it still; on its way to the Pod nobody asks for it any more.
+    ...(leavesByGeneve ? [`delete_field:${T.PORTS_OPTION}`] : []),
     ...zeroed(registers),
     `set_field:${hex(T.RECEIVED)}->${T.STATE_REGISTER}`,
     `goto_table:${ENTRY}`,

@@ -60,6 +60,13 @@ export const LOOKED_AT = 0x80000000;
  * datapath has no routes for tunnels of marked packets.)
  */
 export const MARK = "tun_id";
+/**
+ * The option in which OVN's Geneve tunnels carry a packet's logical ports (ovn-architecture(7)). ovn-controller maps it to the
+ * first free field, and nobody else maps any on its bridge. It is critical: who does not know it has to drop the packet
+ * (RFC 8926, section 3.5), as Linux does.
+ */
+export const PORTS_OPTION = "tun_metadata0";
+
 /** The packet has been inside a device on this node. */
 export const INSPECTED = 0x80;
 /** The lower six bits say which targets have had a copy. */
