@@ -74,6 +74,8 @@ export const REASONS = {
   noRoute: "NoRoute",
   pipelineUnknown: "PipelineUnknown",
   tooManyRules: "TooManyRules",
+  tooManyMirrors: "TooManyMirrors",
+  mirrorRows: "MirrorRows",
   ovsUnreachable: "OVSUnreachable",
   nodeNotReady: "NodeNotReady",
   programmerFailed: "ProgrammerFailed",

@@ -133,6 +133,7 @@ function isSameResult(a: RuleResult, b: RuleResult): boolean {
     a.pendingCount === b.pendingCount &&
     a.reason === b.reason &&
     a.message === b.message &&
+    a.approximate === b.approximate &&
     ((isPlain(a) && isPlain(b)) || isDeepStrictEqual(a.pendingPods, b.pendingPods))
   );
 }

@@ -35,6 +35,7 @@ export class ReportingMetrics {
       desiredNodes: gauge("desired_nodes", "Nodes where selected Pods run"),
       realizedNodes: gauge("realized_nodes", "Nodes where all selected Pods are programmed"),
       ready: gauge("ready", "1 if the condition Ready is True"),
+      approximate: gauge("approximate", "1 if the condition Approximate is True: copies are taken by Mirror rows"),
       sinceRealized: gauge(
         "since_full_realization_seconds",
         "Seconds since all nodes with selected Pods were realized; since the controller knows of it, if they never were",
@@ -58,13 +59,16 @@ export class ReportingMetrics {
   }
 
   set(name: string, status: TrafficControlStatus): void {
-    const isReady = status.conditions?.some(({ type, status: value }) => type === CONDITIONS.ready && value === "True");
+    const isTrue = (type: string): boolean =>
+      status.conditions?.some((condition) => condition.type === type && condition.status === "True") ?? false;
+    const isReady = isTrue(CONDITIONS.ready);
     const { selectedPods = 0, desiredNodes = 0, realizedNodes = 0 } = status;
     this.gauges.selectedPods.set({ name }, selectedPods);
     this.gauges.desiredNodes.set({ name }, desiredNodes);
     this.gauges.realizedNodes.set({ name }, realizedNodes);
-    this.gauges.ready.set({ name }, isReady === true ? 1 : 0);
-    const isRealized = isReady === true && realizedNodes === desiredNodes;
+    this.gauges.ready.set({ name }, isReady ? 1 : 0);
+    this.gauges.approximate.set({ name }, isTrue(CONDITIONS.approximate) ? 1 : 0);
+    const isRealized = isReady && realizedNodes === desiredNodes;
     // Infinity: it is realized still.
     if (isRealized) this.realizedAt.set(name, Infinity);
     else if ((this.realizedAt.get(name) ?? Infinity) === Infinity) this.realizedAt.set(name, this.clock.monotonic());

@@ -59,6 +59,13 @@ export function nodeStateOf({ metadata }: TrafficControl, view: NodeView): NodeS
   return { state: "programming", wasRealized: answer?.state === "realized" };
 }
 
+/** Why what the node copies is not exactly what it should be, as far as it says so of this generation. */
+export function approximationOf({ metadata }: TrafficControl, { plan }: NodeView): string | undefined {
+  if (plan === undefined) return undefined;
+  const { result } = answerOf(plan, metadata.uid ?? "");
+  return result?.generation === metadata.generation ? result?.approximate : undefined;
+}
+
 /** Whether the answer covers the Pods that are selected now; the plan may just be about to change. */
 function speaksOf(result: RuleResult | undefined, pods: number, answer: NodeState): boolean {
   if (answer.state === "failed" || result === undefined) return true;

@@ -139,8 +139,15 @@ export class Reporter {
     this.announce(trafficControl, status);
   }
 
-  /** An Event for each change of Ready's status or reason. */
+  /** An Event for each change of Ready's status or reason, and one when copies become approximate. */
   private announce(trafficControl: TrafficControl, status: TrafficControlStatus): void {
+    const [isApproximate, wasApproximate] = [status, trafficControl.status].map((each) =>
+      each?.conditions?.find(({ type }) => type === CONDITIONS.approximate),
+    );
+    if (isApproximate && !wasApproximate)
+      this.options.events.record(trafficControl, {
+        ...{ type: "Warning", reason: isApproximate.reason, action: "Program", note: isApproximate.message },
+      });
     const before = readyOf(trafficControl.status);
     const after = readyOf(status);
     if (after === undefined || (before?.status === after.status && before.reason === after.reason)) return;

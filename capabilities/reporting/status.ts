@@ -4,7 +4,7 @@
  */
 import { CONDITIONS, REASONS, type Condition, type TrafficControl, type TrafficControlStatus } from "../api";
 import { conditionsOf, shorten, type Verdict } from "./conditions";
-import { nodeStateOf, type NodeState, type NodeView } from "./node-state";
+import { approximationOf, nodeStateOf, type NodeState, type NodeView } from "./node-state";
 import { count, list, type Noun } from "./words";
 import { targetText } from "./target";
 
@@ -60,6 +60,8 @@ export function statusOf(input: StatusInput): StatusOutput {
   const realized = judged.filter(({ state }) => state.state === "realized").length;
   const { verdicts, recheckAfterMilliseconds } = verdictsOf(input, judged);
   if (input.overruled !== undefined && input.conflict === undefined) verdicts.push(overruledVerdict(input.overruled));
+  const approximate = approximateVerdict(trafficControl, judged);
+  if (approximate !== undefined) verdicts.push(approximate);
   const generation = trafficControl.metadata.generation ?? 0;
   const failures = failuresOf(judged);
   return {
@@ -95,6 +97,20 @@ function judge(view: NodeView, { trafficControl, unrealizedFor }: StatusInput): 
 function overruledVerdict({ winner, pods }: { winner: string; pods: number }): Verdict {
   const message = `TrafficControl ${winner}, which is older, redirects ${count(pods, POD)} of this one; a packet is redirected once.`;
   return { type: CONDITIONS.conflicted, status: "True", reason: REASONS.conflictsWith, message };
+}
+
+/** Beside Ready as well: in force, but not exact. */
+function approximateVerdict(trafficControl: TrafficControl, judged: Judged[]): Verdict | undefined {
+  const found = judged.flatMap(({ view }) => {
+    const why = approximationOf(trafficControl, view);
+    return why === undefined ? [] : [{ node: view.node, why }];
+  });
+  const [first] = found;
+  if (first === undefined) return undefined;
+  const others =
+    found.length === 1 ? "" : ` ${count(found.length - 1, ["other node is", "other nodes are"])} concerned too.`;
+  const message = `On ${first.node}: ${first.why}${others}`;
+  return { type: CONDITIONS.approximate, status: "True", reason: REASONS.mirrorRows, message };
 }
 
 function earliest(moments: (number | undefined)[]): number | undefined {
@@ -139,7 +155,13 @@ function troubled(unrealized: Judged[], nodes: number): { verdicts: Verdict[]; r
 }
 
 function isHopeless({ state, age }: Judged): boolean {
-  return (state.state === "failed" && state.isFinal) || (isPortless(state) && age >= PORTLESS_MS);
+  const isFinal = (state.state === "failed" && state.isFinal) || isImpossible(state);
+  return isFinal || (isPortless(state) && age >= PORTLESS_MS);
+}
+
+/** Pods wait for what never happens unless somebody changes a bridge or the TrafficControl. */
+function isImpossible(state: NodeState): boolean {
+  return state.state === "podsPending" && state.reason === REASONS.pipelineUnknown;
 }
 
 function isPortless(state: NodeState): boolean {

@@ -7,6 +7,7 @@ import type { NodeTrafficPlan, PlanSpec } from "@ovs-traffic-control/api";
 import { Appctl, OpenFlow } from "ovs-ofctl-wrapper";
 import { connect, waitForLock } from "./connection";
 import type { Connection } from "./connection";
+import { Mirrors } from "./mirrors";
 import type { ProgrammerOptions } from "./options";
 import { viewsOf } from "./ovs";
 import { whyBadPlan } from "./plan-check";
@@ -116,9 +117,15 @@ class Programmer {
     const view = viewsOf(replica);
     const namespaces = new PodNamespaces(netnsDir);
     const ports = new Ports({ db, appctl, host: new HostNetwork(), view, guards: () => [lock.assert()] });
+    const mirrors = new Mirrors({
+      ...{ db, view, guards: () => [lock.assert()] },
+      counted: (bridge, rows) => {
+        this.reporter.countRows(bridge, rows);
+      },
+    });
     const bridges = new Bridges({
       openflow: new OpenFlow({ runDir }),
-      appctl,
+      ...{ appctl, mirrors },
       view,
       mayWrite: () => db.transact([lock.assert()]),
       wake: (why, audit) => {
@@ -133,7 +140,8 @@ class Programmer {
         ports.restarted();
       },
     });
-    const reconciler = new Reconciler({ bridges, namespaces, macs: new PodMacs(namespaces, appctl), ports, view });
+    const macs = new PodMacs(namespaces, appctl);
+    const reconciler = new Reconciler({ bridges, namespaces, macs, mirrors, ports, view });
     this.world = { db, replica, lock, bridges, reconciler };
     if (!(await this.locked())) return EXIT.superseded;
     db.on("close", (reason) => {

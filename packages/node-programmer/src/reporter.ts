@@ -1,6 +1,7 @@
 /** Tells what was done: the plan's status, written when it differs, and the log. Owned by the programmer. */
 import type { NodeTrafficPlan, PlanStatus } from "@ovs-traffic-control/api";
 import type { FlowEntry } from "ovs-ofctl-wrapper";
+import type { RowCount } from "./mirrors";
 import type { ProgrammerOptions } from "./options";
 import { Loop } from "./reconcile";
 import type { Outcome } from "./reconcile";
@@ -51,6 +52,10 @@ export class Reporter {
 
   count(bridge: string, flows: readonly FlowEntry[]): void {
     this.counters.observe(bridge, flows);
+  }
+
+  countRows(bridge: string, rows: readonly RowCount[]): void {
+    this.counters.observeRows(bridge, rows);
   }
 
   /** The status says what it shall, or there is nowhere to say it. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Flow } from "ovs-ofctl-wrapper";
 import { kindOfBridge, pipelineOf } from "../../../packages/node-programmer/src/ovs";
 import { cookie } from "../../../packages/node-programmer/src/pipeline";
-import { ovsView } from "./views";
+import { OURS, ovsView } from "./views";
 
 const flow = (actions: string, match = "", table = 0, priority = 0): Flow => ({
   table,
@@ -47,14 +47,25 @@ describe("a bridge's kind", () => {
       assert.match(found.message ?? "", why);
     });
 
-  it("is OVN for its integration bridge, Antrea for a bridge with its ports, which is left alone", () => {
+  it("lets Mirror rows take the copies on a foreign pipeline, unless that uses the marker's table", () => {
+    assert.equal(pipelineOf(kind([flow("output:3", "in_port=2")])), "MirrorRows");
+    for (const theirs of [
+      flow("output:3", "", 249),
+      flow("goto_table:249"),
+      flow("resubmit(,249)"),
+      flow("resubmit(7,249)"),
+    ])
+      assert.equal(pipelineOf(kind([flow("dec_ttl", "ip"), theirs])), null, theirs.actions);
+  });
+
+  it("is OVN for its integration bridge, Antrea for a bridge with its ports, whether ours are marked as well or not", () => {
     const ovn = kind([], ovsView({ "br-int": [] }, { externalIds: { "ovn-remote": "unix:x" } }));
     assert.equal(ovn.kind, "OVN");
     assert.equal(pipelineOf(ovn), "OVN");
-    assert.equal(
-      pipelineOf(kind([normal], ovsView({ "br-int": [{ name: "a", externalIds: { "antrea-type": "x" } }] }))),
-      null,
-    );
+    const antrea = ovsView({ "br-int": [{ name: "a", externalIds: { "antrea-type": "x" } }] });
+    assert.equal(pipelineOf(kind([normal], antrea)), "MirrorRows");
+    const former = ovsView({ "br-int": [{ name: "a", externalIds: { ...OURS, "antrea-type": "traffic-control" } }] });
+    assert.equal(kind([normal], former).kind, "Switched");
     assert.equal(
       kind([normal], ovsView({ "br-ex": [] }, { externalIds: { "ovn-remote": "unix:x" } })).kind,
       "Switched",

@@ -66,6 +66,7 @@ function facts(spec: PlanSpec, view: OvsView, sketch: Sketch = {}): Facts {
     kinds: new Map(view.bridges.map(({ name }) => [name, sketch.kinds?.[name] ?? SWITCHED])),
     ports,
     impossible: new Map(),
+    ignored: new Set(),
     engaged: new Set(sketch.engaged),
     slots: assignSlots(
       new Map(),
@@ -172,13 +173,39 @@ describe("resolving a plan", () => {
     assert.equal(unknown.rules[0]?.pending[0]?.problem.reason, REASONS.macUnknown);
   });
 
-  it("touches no bridge whose pipeline it does not know", () => {
-    const spec = plan([rule("both", tap0)], [pod("a", 0)], [[0]]);
-    const { inputs, rules } = resolve(
-      facts(spec, view, { kinds: { "br-int": { kind: "Antrea", floods: false, message: "Antrea here" } } }),
-    );
-    assert.equal(inputs.size, 0);
-    assert.deepEqual(rules[0]?.pending[0]?.problem, { reason: REASONS.pipelineUnknown, message: "Antrea here" });
+  describe("on a pipeline that is not ours", () => {
+    const antrea: BridgeKind = { kind: "Antrea", floods: false, message: "Antrea here." };
+    const both = plan([rule("both", tap0)], [pod("a", 0)], [[0]]);
+
+    it("has copies taken by Mirror rows, needs no MAC address for it, and says that they are approximate", () => {
+      const { inputs, rules } = resolve(facts(both, view, { kinds: { "br-int": antrea }, macs: { va: [] } }));
+      assert.equal(inputs.get("br-int")?.pipeline, "MirrorRows");
+      assert.deepEqual([rules[0]?.realized, rules[0]?.pending], [1, []]);
+      assert.match(rules[0]?.approximate ?? "", /^Antrea here\. So copies are taken by Mirror rows/);
+    });
+
+    it("touches no bridge whose flows leave no place at all", () => {
+      const { inputs, rules } = resolve(facts(both, view, { kinds: { "br-int": { ...antrea, isFull: true } } }));
+      assert.equal(inputs.size, 0);
+      const [pending] = rules[0]?.pending ?? [];
+      assert.equal(pending?.problem.reason, REASONS.pipelineUnknown);
+      assert.match(pending.problem.message, /table 249/);
+    });
+
+    it("refuses Redirect, and goes on mirroring", () => {
+      const through = rule("in", vxlan, { action: "Redirect", returnPort: { ovsInternal: { name: "r" } } });
+      const spec = plan([rule("both", tap0), through], [pod("a", 0)], [[0, 1]]);
+      const { inputs, rules } = resolve(facts(spec, view, { kinds: { "br-int": antrea } }));
+      assert.deepEqual(
+        rules.map(({ realized, pending }) => [realized, pending[0]?.problem.reason]),
+        [
+          [1, undefined],
+          [0, REASONS.pipelineUnknown],
+        ],
+      );
+      assert.equal(inputs.get("br-int")?.taps.length, 1);
+      assert.deepEqual(inputs.get("br-int")?.redirection?.redirects ?? [], []);
+    });
   });
 
   it("knows the longest packets of the Pods that a tunnel is for, whatever others there are", () => {

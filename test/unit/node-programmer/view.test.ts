@@ -14,6 +14,7 @@ const schema: Record<string, Parameters<typeof shapeOf>[0]> = {
   ports: { type: { key: "uuid", min: 0, max: "unlimited" } },
   interfaces: { type: { key: "uuid", min: 1, max: "unlimited" } },
   trunks: { type: { key: "integer", min: 0, max: 4096 } },
+  mirrors: { type: { key: "uuid", min: 0, max: "unlimited" } },
   ofport: optional,
   external_ids: strings,
   other_config: strings,
@@ -51,6 +52,7 @@ const bridge = (...names: string[]): TableUpdates["Bridge"] => ({
       datapath_type: "netdev",
       ports: ["set", names.map((name) => ["uuid", `port-${name}`])],
       external_ids: ["map", []],
+      mirrors: ["set", []],
     },
   },
 });

@@ -65,6 +65,7 @@ export function ovsView(
       failMode: undefined,
       externalIds: new Map(),
       ports: ports.map((sketch) => portView(name, sketch)),
+      mirrors: [],
     }),
   );
   const ports = new Map(views.flatMap((bridge) => bridge.ports.map((port) => [port.name, port] as const)));

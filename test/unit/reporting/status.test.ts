@@ -60,6 +60,11 @@ function summary(output: StatusOutput): string {
   return [`${ready?.status ?? "?"} ${ready?.reason ?? "?"}`, ...others].join(", ");
 }
 
+const approximate = (node: string, generation = 1): NodeView => {
+  const result = { name: "tap", uid: "uid-tap", generation, realizedPods: 1, pendingPods: [], approximate: "By rows." };
+  return view(node, { plan: samplePlan(["tap"], { node }, { rules: [result] }) });
+};
+
 const CASES: [what: string, input: Partial<StatusInput>, expected: string, message: RegExp][] = [
   ["no Pod matches", {}, "True NoPodsSelected", /No running Pod matches/],
   [
@@ -281,6 +286,22 @@ describe("statusOf", () => {
     assert.deepEqual(
       [observedGeneration, selectedPods, desiredNodes, realizedNodes, nodes, target],
       [7, 3, 2, 0, "0/2", "vxlan:10.0.10.2"],
+    );
+  });
+
+  it("says that copies are approximate beside Ready, with the first node's reason, and only of this generation", () => {
+    const output = report({ nodes: [approximate("node-2"), view("node-1"), approximate("node-3")] });
+    assert.equal(summary(output), "True Realized, Approximate");
+    const { reason, message } = find(output, CONDITIONS.approximate) ?? {};
+    assert.equal(`${reason}: ${message}`, "MirrorRows: On node-2: By rows. 1 other node is concerned too.");
+    assert.equal(summary(report({ nodes: [view("node-1")] })), "True Realized");
+    assert.equal(find(report({ nodes: [approximate("node-2", 0)] }), CONDITIONS.approximate), undefined);
+  });
+
+  it("is Stalled at once where a bridge cannot do what is asked for", () => {
+    assert.equal(
+      summary(report({ nodes: [pending("node-1", REASONS.pipelineUnknown)] })),
+      "False PodsPending, Stalled",
     );
   });
 

@@ -3,12 +3,12 @@
  * changed once made. Each reconciliation decides on it.
  */
 import { EXTERNAL_IDS, FIELD_MANAGER } from "@ovs-traffic-control/api";
-import type { Replica } from "ovs-ofctl-wrapper";
+import type { Replica, SelectedRow } from "ovs-ofctl-wrapper";
 
 /** The columns we look at. Not `statistics`, which would wake us every five seconds. */
 export const COLUMNS = {
   Open_vSwitch: ["external_ids", "ovs_version"],
-  Bridge: ["name", "ports", "datapath_type", "fail_mode", "external_ids"],
+  Bridge: ["name", "ports", "mirrors", "datapath_type", "fail_mode", "external_ids"],
   Port: [
     ...(["name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config"] as const),
     ...(["bond_mode", "bond_active_slave"] as const),
@@ -17,8 +17,13 @@ export const COLUMNS = {
     ...(["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids"] as const),
     ...(["mac_in_use", "mtu"] as const),
   ],
+  Mirror: [
+    ...(["name", "select_all", "select_src_port", "select_dst_port", "select_vlan"] as const),
+    ...(["output_port", "output_vlan", "snaplen", "external_ids"] as const),
+  ],
 } as const;
 export type OvsReplica = Replica<typeof COLUMNS>;
+type MirrorRow = SelectedRow<typeof COLUMNS, "Mirror">;
 
 type Strings = ReadonlyMap<string, string>;
 
@@ -55,6 +60,21 @@ export interface PortView {
   adoptable: boolean;
 }
 
+/** A row of the table Mirror: what arrives at `sources` and what leaves by `destinations` is copied to `output`. */
+export interface MirrorView {
+  uuid: string;
+  name: string;
+  /** UUIDs of Port rows, sorted. */
+  sources: readonly string[];
+  destinations: readonly string[];
+  /** UUID of a Port row; undefined once that port is gone. */
+  output: string | undefined;
+  /** It selects or changes packets by more than these columns. */
+  isSpecial: boolean;
+  /** Made by us: it carries our owner mark. */
+  ours: boolean;
+}
+
 export interface BridgeView {
   name: string;
   /** `system` or `netdev`. */
@@ -62,6 +82,8 @@ export interface BridgeView {
   failMode: string | undefined;
   externalIds: Strings;
   ports: readonly PortView[];
+  /** Everybody's. */
+  mirrors: readonly MirrorView[];
 }
 
 export interface OvsView {
@@ -92,6 +114,7 @@ export function viewsOf(replica: OvsReplica): () => OvsView {
 function viewOf(replica: OvsReplica): OvsView {
   const portRows = replica.rows("Port");
   const interfaceRows = replica.rows("Interface");
+  const mirrorRows = replica.rows("Mirror");
   const ports = new Map<string, PortView>();
   const bridges = [...replica.rows("Bridge").values()].map((bridge): BridgeView => {
     const ofBridge = bridge.ports.flatMap((uuid): PortView[] => {
@@ -139,11 +162,28 @@ function viewOf(replica: OvsReplica): OvsView {
       failMode: bridge.fail_mode,
       externalIds: bridge.external_ids,
       ports: ofBridge.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      mirrors: bridge.mirrors.flatMap((id) => {
+        const row = mirrorRows.get(id);
+        return row ? [mirrorView(id, row)] : [];
+      }),
     };
   });
   bridges.sort((a, b) => (a.name < b.name ? -1 : 1));
   const [root] = replica.rows("Open_vSwitch").values();
   return { externalIds: root?.external_ids ?? new Map(), bridges, ports };
+}
+
+function mirrorView(uuid: string, row: MirrorRow): MirrorView {
+  return {
+    uuid,
+    name: row.name,
+    sources: [...row.select_src_port].sort(),
+    destinations: [...row.select_dst_port].sort(),
+    output: row.output_port,
+    isSpecial:
+      row.select_all || row.select_vlan.length > 0 || row.output_vlan !== undefined || row.snaplen !== undefined,
+    ours: row.external_ids.get(EXTERNAL_IDS.owner) === FIELD_MANAGER,
+  };
 }
 
 /** A bond without a mode is active-backup (ovs-vswitchd.conf.db(5)); its active member is known by its MAC address. */

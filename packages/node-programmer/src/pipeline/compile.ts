@@ -18,7 +18,14 @@ import { HAND_BACK, REDIRECT } from "./tables";
 export function compile(input: BridgeInput): Flow[] {
   const { redirection } = input;
   if (input.taps.length === 0 && input.relays.length === 0 && input.silentPorts.length === 0 && !redirection) return [];
+  if (input.pipeline === "MirrorRows") return compileBesideMirrors(input);
   return input.pipeline === "OVN" ? compileOvn(input) : compileSwitched(input);
+}
+
+/** Nothing of the pipeline is ours but our own ports; the marker is there to be changed after the rows (see BridgeFlows.settle). */
+function compileBesideMirrors({ silentPorts, taps, planHash }: BridgeInput): Flow[] {
+  const own = unique([...silentPorts, ...taps.map(({ target }) => target)]);
+  return [...own.map(packet.isInjectedBesideMirrors), packet.marksThePlan(planHash)];
 }
 
 function compileSwitched(input: BridgeInput): Flow[] {

@@ -78,6 +78,17 @@ export function isInjectedByTarget(ofport: number): Flow {
   return atEntry(290, `in_port=${ofport}`, "drop");
 }
 
+/** The same where the pipeline is not ours: before anybody else sees it. */
+export function isInjectedBesideMirrors(ofport: number): Flow {
+  return {
+    table: T.STEER,
+    priority: HIGHEST,
+    cookie: cookie(KIND.entry),
+    match: `in_port=${ofport}`,
+    actions: "drop",
+  };
+}
+
 /** A switch floods to all members of a bond; the frame has come, or will come, by the active one too. */
 export function arrivesByIdleMember(ofport: number): Flow {
   return atEntry(280, `in_port=${ofport}`, `goto_table:${T.HAND_BACK}`);

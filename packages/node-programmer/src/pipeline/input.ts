@@ -97,8 +97,8 @@ export interface CarriedTunnel {
   udpPort: number | null;
 }
 
-/** Pipelines that there are flows for. */
-export type Pipeline = "Switched" | "OVN";
+/** Pipelines that there are flows for, and those where Mirror rows of the database take the copies. */
+export type Pipeline = "Switched" | "OVN" | "MirrorRows";
 
 export interface BridgeInput {
   pipeline: Pipeline;

@@ -5,7 +5,7 @@
 import { REASONS } from "@ovs-traffic-control/api";
 import { createPort, deletePort, map, set, uuid } from "ovs-ofctl-wrapper";
 import type { Appctl, Operation, Ovsdb, Wire } from "ovs-ofctl-wrapper";
-import { bridgeOf, ownerMark } from "../ovs";
+import { bridgeOf, isAntrea, ownerMark } from "../ovs";
 import type { BridgeView, OvsView, PortView } from "../ovs";
 import type { Problem } from "../pods";
 import type { HostNetwork, KernelTunnel } from "./host";
@@ -41,6 +41,12 @@ export interface PortsWorld {
 
 /** Milliseconds that a daemon may need to learn the kernel's routes. */
 const PATIENCE = 500;
+
+/**
+ * external_ids of a Port on Antrea's bridge. Without the key its agent crashes when it starts (pkg/agent/agent.go,
+ * initInterfaceStore, v2.x); with this value it keeps floods away from the port and does nothing else.
+ */
+const ANTREA = { key: "antrea-type", value: "traffic-control" } as const;
 
 const ISOLATED_COLUMNS: Readonly<Record<string, Wire>> = {
   vlan_mode: ISOLATION.vlanMode,
@@ -141,7 +147,7 @@ export class Ports {
         name: spec.name,
         type: spec.type,
         options: spec.options,
-        externalIds: ownerMark(),
+        externalIds: { ...ownerMark(), ...(isAntrea(bridge) ? { [ANTREA.key]: ANTREA.value } : {}) },
         portColumns: ISOLATED_COLUMNS,
       },
       this.world.guards(),
@@ -154,11 +160,15 @@ export class Ports {
   private async keep(spec: PortSpec, port: PortView, repair: boolean): Promise<PortOutcome> {
     const bridge = bridgeOf(this.world.view(), port.bridge);
     const row = port.interfaces[0];
-    if (repair && row) {
+    // Another agent's look at its ports comes at any time, also before Antrea's first port was there.
+    const isUnmarked = bridge !== undefined && isAntrea(bridge) && !port.externalIds.has(ANTREA.key);
+    if ((repair || isUnmarked) && row) {
+      const where = [["_uuid", "==", uuid(port.uuid)]] as [[string, "==", Wire]];
       const done = await this.world.db.transactAndWait([
         ...this.world.guards(),
         update("Interface", row.uuid, { type: spec.type, options: map(spec.options) }),
         update("Port", port.uuid, ISOLATED_COLUMNS),
+        ...(isUnmarked ? putInMap(where, "external_ids", ANTREA.key, ANTREA.value) : []),
       ]);
       this.changes++;
       if (!done.ok) return failed(spec, port.bridge, done.error.message);

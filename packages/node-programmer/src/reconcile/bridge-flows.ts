@@ -123,17 +123,18 @@ export class BridgeFlows {
 
   /**
    * Makes our flows the wanted ones, in one bundle. The value is the number of changes; settle follows if there were
-   * any. Right after a restart of the daemon everything is added without a look: every millisecond counts.
+   * any. Right after a restart of the daemon everything is added without a look: every millisecond counts. `mark`: settle
+   * follows in any case, so the marker has to be there.
    */
-  async apply(wanted: readonly Flow[]): Promise<Result<number>> {
-    const done = await this.tryToApply(wanted);
+  async apply(wanted: readonly Flow[], mark = false): Promise<Result<number>> {
+    const done = await this.tryToApply(wanted, mark);
     if (done.ok || !isOvertaken(done.error)) return done;
     // A lost connection has not taken the flows with it, by other `protocols` for example; or somebody else has written.
     this.wiped = false;
-    return this.tryToApply(wanted);
+    return this.tryToApply(wanted, mark);
   }
 
-  private async tryToApply(wanted: readonly Flow[]): Promise<Result<number>> {
+  private async tryToApply(wanted: readonly Flow[], mark: boolean): Promise<Result<number>> {
     if (!this.reachable) return fail(`program ${this.bridge}`, "ovs-vswitchd is not there; waiting for it");
     if (this.wiped) this.current = wanted.length > 0 ? NOTHING : null;
     if (this.current === null) {
@@ -147,7 +148,7 @@ export class BridgeFlows {
     const willLearn = goal.some((flow) => kindOf(flow.cookie) === KIND.return);
     if (this.learns && !willLearn) changes.push({ kind: "delete", cookie: cookie(KIND.learned) });
     // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
-    const marker = wanted.find(isMarker) ?? (changes.length > 0 ? marksThePlan("") : null);
+    const marker = wanted.find(isMarker) ?? (changes.length > 0 || mark ? marksThePlan("") : null);
     const isMarked = markers.length === (marker ? 1 : 0) && markers[0]?.cookie === marker?.cookie;
     if (changes.length > 0 || !isMarked || (marker && !this.isTaken)) {
       const done = await this.send(changes, marker, goal);

@@ -1,10 +1,11 @@
 /** The bridges that concern us: what each one is, and our flows on it. Owned by the reconciler. */
 import { ok } from "ovs-ofctl-wrapper";
 import type { Appctl, FlowEntry, OpenFlow, Result } from "ovs-ofctl-wrapper";
+import type { Mirrors } from "../mirrors";
 import { bridgeOf, isOvn, kindOfBridge, pipelineOf } from "../ovs";
-import type { BridgeKind, OvsView } from "../ovs";
+import type { BridgeKind, BridgeView, OvsView } from "../ovs";
 import { LOGICAL_TO_PHYSICAL, OWN_COOKIE, OWN_COOKIE_MASK, compile, isOurs } from "../pipeline";
-import type { BridgeInput } from "../pipeline";
+import type { BridgeInput, Pipeline } from "../pipeline";
 import { BridgeFlows } from "./bridge-flows";
 
 export interface BridgeOutcome {
@@ -18,6 +19,7 @@ export interface BridgeOutcome {
 export interface BridgesWorld {
   openflow: OpenFlow;
   appctl: Appctl;
+  mirrors: Mirrors;
   view: () => OvsView;
   /** Asked before each bundle: an error if this node is somebody else's by now. A pass can take long, OpenFlow has no lock. */
   mayWrite: () => Promise<Result<unknown>>;
@@ -62,8 +64,20 @@ export class Bridges {
     return new Map([...this.known].flatMap(([name, { kind }]) => (kind ? [[name, kind] as const] : [])));
   }
 
-  isProgrammed(name: string): boolean {
-    return pipelineOf(this.known.get(name)?.kind ?? undefined) !== null;
+  /** Those with flows of ours before those with Mirror rows: a port there can be reached from the others. */
+  homes(): string[] {
+    const programmed = [...this.known].map(([name, { kind }]) => ({ name, pipeline: pipelineOf(kind ?? undefined) }));
+    const rank = (pipeline: Pipeline | null): number => (pipeline === "MirrorRows" ? 1 : 0);
+    return programmed
+      .filter(({ pipeline }) => pipeline !== null)
+      .sort((a, b) => rank(a.pipeline) - rank(b.pipeline) || (a.name < b.name ? -1 : 1))
+      .map(({ name }) => name);
+  }
+
+  /** It has flows of ours: packets can be redirected on it, or be led on to a port of it. */
+  hasFlows(name: string): boolean {
+    const pipeline = pipelineOf(this.known.get(name)?.kind ?? undefined);
+    return pipeline !== null && pipeline !== "MirrorRows";
   }
 
   /** A bridge whose OpenFlow side was there and is gone: ovs-vswitchd is restarting, or the bridge was deleted. */
@@ -90,7 +104,7 @@ export class Bridges {
 
   /** Reads all flows again, so that the next pass repairs what others have done. */
   async audit(): Promise<void> {
-    await Promise.all([...this.known.keys()].map((name) => this.look(name)));
+    await Promise.all([...[...this.known.keys()].map((name) => this.look(name)), this.world.mirrors.count()]);
   }
 
   /** Bridges without work that carry flows of a former run: the next pass cleans them. True if there are any. */
@@ -123,15 +137,18 @@ export class Bridges {
       // A number that is not ours any more can be somebody else's next.
       for (const port of this.unfloodedOn(name)) if (!away.includes(port)) this.unfloodedOn(name).delete(port);
       if (kind?.floods) await this.keepFloodsAway(name, away);
-      const applied = await flows.apply(wanted);
+      const rows = await this.mirror(bridgeOf(view, name), input);
+      const applied = rows.ok ? await flows.apply(wanted, rows.value.changes > 0) : rows;
       // Somebody's first FLOOD flow makes a loop through a device, which must not go on until the next audit sees it. An
       // adopted port is left as it is until then: there is a loop without us, too.
       const guarded = input?.redirection ? this.keepFloodsAway(name, away.filter(ownedOn(view, name))) : null;
-      const settled = applied.ok && applied.value > 0 ? await flows.settle() : applied;
+      const isChanged = applied.ok && rows.ok && applied.value + rows.value.changes > 0;
+      const settled = isChanged ? await flows.settle() : applied;
       await guarded;
       const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
+      if (rows.ok) changes += rows.value.changes;
       if (applied.ok) changes += applied.value;
-      if (applied.ok && flows.takeRepair()) repairs += 1;
+      if ((applied.ok && flows.takeRepair()) || (rows.ok && rows.value.repaired)) repairs += 1;
       if (error) failures.push(`Bridge ${name}: ${error.message}`);
       const message = error?.message ?? kind?.message;
       return { ...what, flows: error ? 0 : wanted.length, ...(message === undefined ? {} : { message }) };
@@ -141,6 +158,13 @@ export class Bridges {
     const outcomes = await Promise.all(onTheWay.map(program));
     outcomes.push(...(await Promise.all(others.map(program))));
     return { outcomes: outcomes.sort((a, b) => (a.name < b.name ? -1 : 1)), changes, repairs, failures };
+  }
+
+  private mirror(
+    bridge: BridgeView | undefined,
+    input: BridgeInput | undefined,
+  ): ReturnType<Mirrors["apply"]> | Result<{ changes: number; repaired: boolean }> {
+    return bridge ? this.world.mirrors.apply(bridge, input) : ok({ changes: 0, repaired: false });
   }
 
   /** Forgets bridges that do not exist any more. */
@@ -158,10 +182,6 @@ export class Bridges {
     const ports = this.unflooded.get(bridge) ?? new Set<number>();
     this.unflooded.set(bridge, ports);
     return ports;
-  }
-
-  names(): string[] {
-    return [...this.known.keys()].sort();
   }
 
   /** Our flows on the bridge; null if they cannot be read. */

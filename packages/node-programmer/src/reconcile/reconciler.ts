@@ -6,6 +6,7 @@
 import { REASONS } from "@ovs-traffic-control/api";
 import type { PlanSpec } from "@ovs-traffic-control/api";
 import type { FlowEntry } from "ovs-ofctl-wrapper";
+import type { Mirrors } from "../mirrors";
 import type { OvsView } from "../ovs";
 import { assignSlots, engagedRedirects, slotsInForce } from "../pipeline";
 import type { BridgeInput, Slots } from "../pipeline";
@@ -16,7 +17,7 @@ import type { PortOutcome, Ports } from "../ports";
 import type { BridgeOutcome, Bridges } from "./bridges";
 import { Drain } from "./drain";
 import type { Drained } from "./drain";
-import { inspectedTargets } from "./redirects";
+import { inspectedTargets, portsOfRedirects } from "./redirects";
 import { bridgesOfRules, longestPackets, resolve } from "./resolve";
 import type { RuleOutcome } from "./resolve";
 import { makePorts } from "./targets";
@@ -24,6 +25,7 @@ import { makePorts } from "./targets";
 export interface ReconcilerWorld {
   bridges: Bridges;
   ports: Ports;
+  mirrors: Mirrors;
   namespaces: PodNamespaces;
   macs: PodMacs;
   view: () => OvsView;
@@ -72,13 +74,13 @@ export class Reconciler {
   }
 
   async pass(plan: PlanSpec): Promise<Outcome> {
-    const { bridges, namespaces } = this.world;
+    const { bridges, namespaces, mirrors } = this.world;
     const changesBefore = this.world.ports.changes;
     bridges.forgetGone();
     const before = this.world.view();
     const pods = findPods(plan.pods, before, namespaces.age);
     const reading = this.world.macs.read(pods);
-    const met = await bridges.meet(this.concerned(plan, pods));
+    const met = await bridges.meet([...this.concerned(plan, pods), ...mirrors.bridges()]);
     const removed = this.removedPorts();
     const specs = plan.rules.map(portsOf);
     const desired = desiredPorts(specs);
@@ -86,16 +88,17 @@ export class Reconciler {
       [...desired.clashes].map(([index, message]) => [index, { reason: REASONS.targetPortFailed, message }]),
     );
 
-    const isProgrammed = (name: string): boolean => bridges.isProgrammed(name);
     this.world.ports.carry(longestPackets(plan, pods, specs));
-    const fallback = bridges.names().find(isProgrammed);
+    const homes = bridges.homes();
+    const hasFlows = (name: string): boolean => bridges.hasFlows(name);
+    const inspecting = portsOfRedirects(plan);
     const ports = await makePorts(
       this.world.ports,
       desired.specs.values(),
       specs,
       bridgesOfRules(plan, pods),
-      isProgrammed,
-      fallback,
+      (port) => (inspecting.has(port) ? homes.filter(hasFlows) : homes),
+      hasFlows,
     );
     // A target's bridge needs flows for what arrives by patch ports, even if it has no Pods of its own.
     const metToo = await bridges.meet([...ports.values()].flatMap(({ bridge, ofport }) => (ofport ? [bridge] : [])));
@@ -112,6 +115,7 @@ export class Reconciler {
       ports,
       impossible,
       slots: this.slots,
+      ignored: new Set(view.bridges.flatMap((bridge) => [...mirrors.ignored(bridge)])),
       engaged: this.engaged,
       macs,
     });
@@ -168,7 +172,7 @@ export class Reconciler {
     for (const { redirection } of inputs.values())
       this.engaged = new Set([...this.engaged, ...(redirection?.redirects ?? []).map(({ uid }) => uid)]);
     const redirects = plan.rules.filter(({ action }) => action === "Redirect");
-    const names = new Set(redirects.flatMap((rule) => portsOf(rule).map(({ name }) => name)));
+    const names = portsOfRedirects(plan);
     // A patch pair towards one of their targets.
     const exits = inspectedTargets(plan);
     for (const { spec } of ports.values())

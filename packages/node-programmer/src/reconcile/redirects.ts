@@ -1,6 +1,6 @@
 /** Which redirect acts on a Pod. Pure. Called by resolve. */
 import type { PlanPod, PlanRule, PlanSpec } from "@ovs-traffic-control/api";
-import { portSpec } from "../ports";
+import { portSpec, portsOf } from "../ports";
 
 /**
  * The rule that redirects what the Pod sends, and the one that redirects what is addressed to it: the oldest each, whether it
@@ -17,4 +17,10 @@ export function redirectsOf(plan: PlanSpec, pod: PlanPod): { egress?: number; in
 /** Names of the ports through which packets are taken away. */
 export function inspectedTargets(plan: PlanSpec): Set<string> {
   return new Set(plan.rules.flatMap((rule) => (rule.action === "Redirect" ? [portSpec(rule.targetPort).name] : [])));
+}
+
+/** Names of the ports through which packets are taken away, or come back. */
+export function portsOfRedirects(plan: PlanSpec): Set<string> {
+  const redirects = plan.rules.filter(({ action }) => action === "Redirect");
+  return new Set(redirects.flatMap((rule) => portsOf(rule).map(({ name }) => name)));
 }

@@ -6,14 +6,15 @@ import { REASONS } from "@ovs-traffic-control/api";
 import type { PlanPod, PlanRule, PlanSpec } from "@ovs-traffic-control/api";
 import { pipelineOf } from "../ovs";
 import type { BridgeKind, BridgeView, OvsView } from "../ovs";
-import { OVN_RULE_BITS, RULE_BITS } from "../pipeline";
+import { MARKER_TABLE, OVN_RULE_BITS, RULE_BITS } from "../pipeline";
 import type { BridgeInput, CarriedTunnel, Home, PodPort, Redirect, Slots, TaggedPort, Tap, Visitor } from "../pipeline";
 import { homeOf, vlansOf } from "../pods";
 import type { AttachedPort, FoundPod, Problem } from "../pods";
 import { portsOf } from "../ports";
 import type { PortOutcome, PortSpec } from "../ports";
+import { crowdedBridges, whyApproximate, whyNotByRows } from "./by-rows";
 import { redirectsOf } from "./redirects";
-import { exitFrom, pairBack, relaysTo, returnsOn, whyNoWay } from "./ways";
+import { exitFrom, outputOf, pairBack, relaysTo, returnsOn, whyNoWay } from "./ways";
 import type { PairBack } from "./ways";
 
 /** What is known when flows are to be made. */
@@ -29,8 +30,15 @@ export interface Facts {
   slots: Slots;
   /** UIDs of redirects that are in force already: while a port of theirs is missing, packets are dropped. */
   engaged: ReadonlySet<string>;
+  /** Names of ports to which a Mirror row leads that Open vSwitch has found no room for. */
+  ignored: ReadonlySet<string>;
   /** MAC addresses by the UUID of the port row. */
   macs: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Facts, and for which targets a bridge has no room for one more Mirror row: bridge → names of ports. */
+export interface Knowledge extends Facts {
+  crowded: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface RuleOutcome {
@@ -39,6 +47,8 @@ export interface RuleOutcome {
   problem: Problem | null;
   realized: number;
   pending: { pod: PlanPod; problem: Problem }[];
+  /** Why what it copies is not exactly what it should, although it is in force. */
+  approximate?: string;
 }
 
 export interface Resolution {
@@ -73,7 +83,8 @@ export function longestPackets(
   return longest;
 }
 
-export function resolve(facts: Facts): Resolution {
+export function resolve(given: Facts): Resolution {
+  const facts: Knowledge = { ...given, crowded: crowdedBridges(given) };
   const { plan } = facts;
   const problems = plan.rules.map((rule, index) => ruleProblem(facts, rule, index));
   const rules = plan.rules.map(
@@ -94,7 +105,10 @@ export function resolve(facts: Facts): Resolution {
       if (!outcome) continue;
       const problem = outcome.problem ?? podProblem(facts, found, outcome.rule);
       if (problem) outcome.pending.push({ pod: found.pod, problem });
-      else outcome.realized++;
+      else {
+        outcome.realized++;
+        outcome.approximate ??= whyApproximate(facts, found);
+      }
       complete &&= problem === null;
     }
     if (complete) realizedPods++;
@@ -131,21 +145,29 @@ function ruleProblem(facts: Facts, rule: PlanRule, index: number): Problem | nul
   return { ...problem, message: `${problem.message} Until then the packets of its Pods are dropped.` };
 }
 
-function podProblem(facts: Facts, found: FoundPod, rule: PlanRule): Problem | null {
+function podProblem(facts: Knowledge, found: FoundPod, rule: PlanRule): Problem | null {
   if (found.problem) return found.problem;
   for (const { port } of found.ports) {
     const kind = facts.kinds.get(port.bridge);
-    if (pipelineOf(kind) === null)
+    const pipeline = pipelineOf(kind);
+    if (pipeline === null)
       return {
         reason: REASONS.pipelineUnknown,
-        message: kind?.message ?? `Bridge ${port.bridge} has not been looked at yet.`,
+        message: kind?.message
+          ? `${kind.message} They use table ${MARKER_TABLE}, so not even Mirror rows are possible.`
+          : `Bridge ${port.bridge} has not been looked at yet.`,
       };
-    const impossible = kind?.kind === "OVN" ? whyNotOnOvn(facts, found, rule) : null;
+    const impossible =
+      pipeline === "OVN"
+        ? whyNotOnOvn(facts, found, rule)
+        : pipeline === "MirrorRows"
+          ? whyNotByRows(facts, port.bridge, rule)
+          : null;
     if (impossible) return impossible;
     const cutOff = whyNoWay(facts, port.bridge, rule);
     if (cutOff) return cutOff;
-    const needsMAC = rule.direction !== "Egress" || (kind?.kind === "OVN" && rule.action === "Redirect");
-    if (needsMAC && macsOf(facts, port.uuid).length === 0)
+    const needsMAC = rule.direction !== "Egress" || (pipeline === "OVN" && rule.action === "Redirect");
+    if (needsMAC && pipeline !== "MirrorRows" && macsOf(facts, port.uuid).length === 0)
       return {
         reason: REASONS.macUnknown,
         message: `The MAC address of Pod ${found.pod.namespace}/${found.pod.name} behind port ${port.name} is not known yet, so what is addressed to it cannot be told apart.`,
@@ -194,13 +216,14 @@ function emptyDraft(): Draft {
 
 /** Notes the rules of the Pod's class that are in force on the bridge. */
 function whatActs(
-  facts: Facts,
+  facts: Knowledge,
   here: Draft,
   problems: readonly (Problem | null)[],
   pod: PlanPod,
   bridge: string,
 ): Acts {
-  const room = pipelineOf(facts.kinds.get(bridge)) === "OVN" ? OVN_RULE_BITS : RULE_BITS;
+  const pipeline = pipelineOf(facts.kinds.get(bridge));
+  const room = pipeline === "OVN" ? OVN_RULE_BITS : RULE_BITS;
   const egress: number[] = [];
   const ingress: number[] = [];
   const acting = redirectsOf(facts.plan, pod);
@@ -211,6 +234,7 @@ function whatActs(
     const rule = facts.plan.rules[index];
     const bit = rule && facts.slots.get(rule.uid);
     if (rule === undefined || bit === undefined || bit >= room) continue;
+    if (pipeline === "MirrorRows" && whyNotByRows(facts, bridge, rule)) continue;
     const target = problems[index] ? null : exitFrom(facts, bridge, rule);
     if (rule.action === "Redirect") {
       const [isEgress, isIngress] = [acting.egress === index, acting.ingress === index];
@@ -261,7 +285,9 @@ function inputs(
     );
     const silentPorts = working.flatMap(({ ofport }) => ofport ?? []);
     const returns = returnsOn(facts, bridge.name, new Set(here?.redirects.keys()));
-    if (!here && relays.length === 0 && returns.length === 0) continue;
+    // Where the flows are not ours, our ports are to be silent from the first moment on.
+    const isGuarded = pipeline === "MirrorRows" && silentPorts.length > 0;
+    if (!here && relays.length === 0 && returns.length === 0 && !isGuarded) continue;
     const redirects = [...(here?.redirects.values() ?? [])].sort((a, b) => a.number - b.number);
     result.set(bridge.name, {
       pipeline,

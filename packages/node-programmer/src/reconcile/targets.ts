@@ -2,12 +2,13 @@
 import type { PortOutcome, Ports, PortSpec } from "../ports";
 import { hopsOf } from "./ways";
 
-/** Whether a bridge can be programmed at all. */
-type IsProgrammed = (bridge: string) => boolean;
+/** Names of the bridges that can hold a port, the better ones first. */
+type HomesOf = (port: string) => readonly string[];
 
 /**
  * Makes every port of the plan, each on one bridge: where it is already, else the first that has Pods for it, else
- * `fallback`, so that the port is there before its first Pod. Then the patch pairs on the ways of the Pods' packets.
+ * the first that may have some, so that the port is there before its first Pod. Then the patch pairs on the ways of the Pods'
+ * packets; nothing leads on a bridge to a port there if its flows are not ours (`leadsOn`).
  * `rules[i]`: the target of rule i, and its return port; `bridges[i]`: those with Pods of it, in order.
  */
 export async function makePorts(
@@ -15,20 +16,23 @@ export async function makePorts(
   specs: Iterable<PortSpec>,
   rules: readonly (readonly PortSpec[])[],
   bridges: readonly (readonly string[])[],
-  isProgrammed: IsProgrammed,
-  fallback: string | undefined,
+  homesOf: HomesOf,
+  leadsOn: (bridge: string) => boolean,
 ): Promise<Map<string, PortOutcome>> {
   const made = new Map<string, PortOutcome>();
-  const wanted = bridges.map((names) => names.filter(isProgrammed));
-  const homes = new Map<string, string>();
+  const wanted = rules.map(([target], index) => {
+    const possible = target ? homesOf(target.name) : [];
+    return (bridges[index] ?? []).filter((bridge) => possible.includes(bridge));
+  });
+  const wantedFor = new Map<string, Set<string>>();
   rules.forEach((own, index) => {
     for (const { name } of own)
-      for (const bridge of wanted[index] ?? [])
-        homes.set(name, [homes.get(name) ?? bridge, bridge].sort()[0] ?? bridge);
+      wantedFor.set(name, new Set([...(wantedFor.get(name) ?? []), ...(wanted[index] ?? [])]));
   });
   await Promise.all(
     [...specs].map(async (spec) => {
-      const home = homes.get(spec.name) ?? fallback;
+      const homes = homesOf(spec.name);
+      const home = homes.find((bridge) => wantedFor.get(spec.name)?.has(bridge)) ?? homes[0];
       if (home !== undefined) made.set(spec.name, await ports.ensure(spec, home));
     }),
   );
@@ -39,6 +43,7 @@ export async function makePorts(
     for (const bridge of wanted[index] ?? []) {
       let from = bridge;
       for (const { to, ends } of hopsOf(bridge, outcome, back && made.get(back.name))) {
+        if (!leadsOn(to)) break;
         patches.set(ends.out.name, { spec: ends.out, bridge: from });
         patches.set(ends.in.name, { spec: ends.in, bridge: to });
         from = to;

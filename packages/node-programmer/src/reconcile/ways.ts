@@ -56,6 +56,12 @@ export function exitFrom(place: Place, bridge: string, rule: PlanRule): number |
   return hops.every(({ ends }) => isUsable(place.ports, ends)) ? out : null;
 }
 
+/** Name of the port through which the rule's packets leave the bridge, whether it works or not. */
+export function outputOf(ports: Ports, bridge: string, rule: PlanRule): string | null {
+  const { hops, target } = wayOf(ports, bridge, rule);
+  return hops[0]?.ends.out.name ?? target?.spec.name ?? null;
+}
+
 function isUsable(ports: Ports, { out, in: arrival }: PatchEnds): boolean {
   return [out, arrival].every(({ name }) => ports.get(name)?.ofport !== undefined);
 }
@@ -70,7 +76,13 @@ export function whyNoWay({ ports, kinds }: Place, bridge: string, rule: PlanRule
   if (broken) return broken;
   for (const { to } of hops) {
     const kind = kinds.get(to);
-    if (pipelineOf(kind) === null)
+    const pipeline = pipelineOf(kind);
+    if (pipeline === "MirrorRows")
+      return {
+        reason: REASONS.targetPortFailed,
+        message: `A port of ${rule.name} is on bridge ${to}, where nothing from bridge ${bridge} can be led on to it. Use another one for the Pods of bridge ${bridge}.`,
+      };
+    if (pipeline === null)
       return {
         reason: REASONS.pipelineUnknown,
         message: kind?.message ?? `Bridge ${to}, where a port of ${rule.name} is, has not been looked at yet.`,

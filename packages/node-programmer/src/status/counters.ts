@@ -3,6 +3,7 @@
  * at 0 with ovs-vswitchd, with a new target, with a new programmer's bits; what a rule shows never goes back.
  */
 import type { FlowEntry } from "ovs-ofctl-wrapper";
+import type { RowCount } from "../mirrors";
 import { KIND, kindOf, shortHash, valueOf } from "../pipeline";
 
 export interface Count {
@@ -10,7 +11,7 @@ export interface Count {
   bytes: number;
 }
 
-/** A flow that counts for a rule, and what it had counted when last looked at. */
+/** A flow or row that counts for a rule, and what it had counted when last looked at. */
 interface Counting extends Count {
   rule: number;
 }
@@ -20,7 +21,7 @@ const NOTHING: Count = { packets: 0, bytes: 0 };
 export class Counters {
   /** Rule → what flows that are gone had counted, under former programmers too. */
   private readonly past = new Map<number, Count>();
-  /** Bridge → flow → what it has counted. */
+  /** Bridge → flow or row → what it has counted. */
   private readonly present = new Map<string, Map<string, Counting>>();
 
   /** What a former programmer has published. */
@@ -30,9 +31,21 @@ export class Counters {
 
   /** `flows`: all of ours on the bridge, none if it has just lost them. */
   observe(bridge: string, flows: readonly FlowEntry[]): void {
-    const before = this.present.get(bridge);
-    const now = new Map(flows.filter(isCounting).map((flow) => [keyOf(flow), countingOf(flow)]));
-    this.present.set(bridge, now);
+    this.take(bridge, new Map(flows.filter(isCounting).map((flow) => [keyOf(flow), countingOf(flow)])));
+  }
+
+  /** `rows`: all Mirror rows of ours on the bridge; each counts for one rule. */
+  observeRows(bridge: string, rows: readonly RowCount[]): void {
+    const counts = rows.map(({ row, uid, packets, bytes }) => {
+      const rule = shortHash(uid);
+      return [`${row} ${rule}`, { rule, packets, bytes }] as const;
+    });
+    this.take(`Mirror rows of ${bridge}`, new Map(counts));
+  }
+
+  private take(place: string, now: Map<string, Counting>): void {
+    const before = this.present.get(place);
+    this.present.set(place, now);
     // What a flow of a former programmer has counted is in what that one has published, but for the last minute's.
     if (!before) for (const { rule, packets, bytes } of now.values()) this.leave(rule, -packets, -bytes);
     for (const [key, { rule, packets, bytes }] of before ?? [])

@@ -114,7 +114,10 @@ function portResult({ spec, bridge, ofport, problem, remark, caution }: PortOutc
   };
 }
 
-function ruleResult({ rule, problem, realized, pending }: RuleOutcome, count: Count | undefined): RuleResult {
+function ruleResult(
+  { rule, problem, realized, pending, approximate }: RuleOutcome,
+  count: Count | undefined,
+): RuleResult {
   return {
     name: rule.name,
     uid: rule.uid,
@@ -128,6 +131,7 @@ function ruleResult({ rule, problem, realized, pending }: RuleOutcome, count: Co
     })),
     ...(pending.length > 0 ? { pendingCount: pending.length } : {}),
     ...(problem ? { reason: problem.reason, message: short(problem.message) } : {}),
+    ...(approximate === undefined ? {} : { approximate: short(approximate) }),
     ...(count ?? {}),
   };
 }

@@ -69,8 +69,12 @@ export interface Tables {
     select_all: boolean;
     select_src_port: string[];
     select_dst_port: string[];
+    /** Packets in one of these VLANs only; empty for all. */
+    select_vlan: number[];
     output_port: string | undefined;
     output_vlan: number | undefined;
+    /** Copies are cut to so many bytes; undefined for whole ones. */
+    snaplen: number | undefined;
     statistics: ReadonlyMap<string, number>;
     external_ids: Strings;
   };
