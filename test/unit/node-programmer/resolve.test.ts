@@ -377,7 +377,8 @@ describe("resolving redirects", () => {
       const unknown: BridgeKind = { kind: "Unknown", floods: false, message: "Bridge br-c routes." };
       const kinds = new Map([...facts(spec, three).kinds, ["br-c", unknown] as const]);
       const { rules, inputs } = resolved("br-c", { kinds });
-      const problem = { reason: REASONS.pipelineUnknown, message: "Bridge br-c routes." };
+      const message = "Bridge br-c routes. What comes from bridge br-a cannot be led on to a port of x there.";
+      const problem = { reason: REASONS.pipelineUnknown, message };
       assert.deepEqual(
         rules[0]?.pending.map((each) => each.problem),
         [problem],

@@ -14,7 +14,7 @@ import { portsOf } from "../ports";
 import type { PortOutcome, PortSpec } from "../ports";
 import { crowdedBridges, whyApproximate, whyNotByRows } from "./by-rows";
 import { redirectsOf } from "./redirects";
-import { exitFrom, outputOf, pairBack, relaysTo, returnsOn, whyNoWay } from "./ways";
+import { exitFrom, pairBack, relaysTo, returnsOn, whyNoWay } from "./ways";
 import type { PairBack } from "./ways";
 
 /** What is known when flows are to be made. */

@@ -79,8 +79,8 @@ export function whyNoWay({ ports, kinds }: Place, bridge: string, rule: PlanRule
     const pipeline = pipelineOf(kind);
     if (pipeline === "MirrorRows")
       return {
-        reason: REASONS.targetPortFailed,
-        message: `A port of ${rule.name} is on bridge ${to}, where nothing from bridge ${bridge} can be led on to it. Use another one for the Pods of bridge ${bridge}.`,
+        reason: REASONS.pipelineUnknown,
+        message: `${kind?.message ?? ""} What comes from bridge ${bridge} cannot be led on to a port of ${rule.name} there.`,
       };
     if (pipeline === null)
       return {
