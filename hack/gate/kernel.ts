@@ -30,6 +30,8 @@ const NOT_CONCERNED = ["lab", "ovn-bridges", "ovn-hazards", "ovn-matrix", "ovn-s
 /** The second serial port, where machineCommand collects results. */
 const RESULTS = "/dev/ttyS1";
 const TIMEOUT = 600_000;
+/** The machine may be ten times slower. */
+const PATIENCE_FACTOR = "10";
 const DISK_MEGABYTES = 64;
 
 const root = path.join(import.meta.dirname, "../..");
@@ -88,7 +90,12 @@ async function bundleTests(into: string, { grep, long }: Context): Promise<void>
     entryPoints: ["packages/node-programmer/src/main.ts"],
     outfile: path.join(into, programmer),
   });
-  const env = { LAB_DATAPATH: "system", LAB_PROGRAMMER: `/job/${programmer}`, ...(long ? { LONG: "1" } : {}) };
+  const env = {
+    LAB_DATAPATH: "system",
+    LAB_PROGRAMMER: `/job/${programmer}`,
+    PATIENCE_FACTOR,
+    ...(long ? { LONG: "1" } : {}),
+  };
   const job: Job = { output: RESULTS, timeout: TIMEOUT, env, ...(grep === undefined ? {} : { grep }) };
   await writeFile(path.join(into, "job.json"), JSON.stringify(job));
 }

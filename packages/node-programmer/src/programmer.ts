@@ -116,7 +116,8 @@ class Programmer {
     const appctl = new Appctl({ runDir });
     const view = viewsOf(replica);
     const namespaces = new PodNamespaces(netnsDir);
-    const ports = new Ports({ db, appctl, host: new HostNetwork(), view, guards: () => [lock.assert()] });
+    const openflow = new OpenFlow({ runDir });
+    const ports = new Ports({ db, appctl, openflow, host: new HostNetwork(), view, guards: () => [lock.assert()] });
     const mirrors = new Mirrors({
       ...{ db, view, guards: () => [lock.assert()] },
       counted: (bridge, rows) => {
@@ -124,8 +125,7 @@ class Programmer {
       },
     });
     const bridges = new Bridges({
-      openflow: new OpenFlow({ runDir }),
-      ...{ appctl, mirrors },
+      ...{ openflow, appctl, mirrors },
       view,
       mayWrite: () => db.transact([lock.assert()]),
       wake: (why, audit) => {

@@ -119,6 +119,17 @@ export class OpenFlow {
     return output.ok ? ok(undefined) : output;
   }
 
+  /** Whether FLOOD reaches the port. OpenFlow 1.0 only, as no-flood; an error if the bridge has no such port. */
+  async isFlooded(bridge: string, port: number): Promise<Result<boolean>> {
+    const args = ["-O", "OpenFlow10", "--no-names", "--", "dump-ports-desc", target(this.options, bridge)];
+    const output = await run(this.options, "ovs-ofctl", args);
+    if (!output.ok) return output;
+    const found = parsePorts(output.value).find(({ number }) => number === port);
+    return found
+      ? ok(!found.config.includes("NO_FLOOD"))
+      : fail(`ovs-ofctl dump-ports-desc ${bridge}`, `there is no port ${port}`);
+  }
+
   /** A held connection that tells when the bridge's OpenFlow side goes away and comes back, and of changes of its flows. */
   monitor(bridge: string): ConnectionMonitor {
     return new ConnectionMonitor(bridge, this.connections, (on) =>

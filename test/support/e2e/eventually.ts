@@ -1,5 +1,6 @@
 /** Waiting for what a cluster does in its own time. Used by the end-to-end tests, the benchmarks and the demo. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_FACTOR } from "../patience";
 
 export interface Patience {
   seconds?: number;
@@ -14,8 +15,9 @@ export interface Patience {
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | false | undefined> | T | false | undefined,
-  { seconds = 15, pauseMilliseconds = 50 }: Patience = {},
+  { seconds: usual = 15, pauseMilliseconds = 50 }: Patience = {},
 ): Promise<T> {
+  const seconds = usual * PATIENCE_FACTOR;
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     let last: unknown;

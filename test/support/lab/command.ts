@@ -1,5 +1,6 @@
 /** Processes of the lab: run one and wait, or run one inside a network namespace. Used by all files of the lab. */
 import { execFile, execFileSync } from "node:child_process";
+import { PATIENCE_FACTOR } from "../patience";
 
 export interface Output {
   stdout: string;
@@ -24,7 +25,7 @@ export function attempt(command: string, args: readonly string[], options: Optio
       args,
       {
         env: { ...process.env, ...options.env, PATH, LC_ALL: "C" },
-        timeout: options.timeout ?? 20_000,
+        timeout: (options.timeout ?? 20_000) * PATIENCE_FACTOR,
         maxBuffer: 64 * 1024 * 1024,
       },
       (error, stdout, stderr) => {

@@ -24,6 +24,12 @@ export async function foreignFlows(node: LabNode): Promise<string[]> {
   return (await flows(node)).filter((flow) => !own.has(flow));
 }
 
+/** Names of the ports that FLOOD spares; it is no column of the database, and only OpenFlow 1.0 shows it. */
+export async function unflooded(node: LabNode, bridge = "br-int"): Promise<string[]> {
+  const ports = await node.ofctl("-O", "OpenFlow10", "dump-ports-desc", bridge);
+  return [...ports.matchAll(/\((\S+)\): addr:.*\n +config: .*\bNO_FLOOD\b/g)].map(([, name]) => name!).sort();
+}
+
 const COLUMNS: Readonly<Record<string, string>> = {
   Bridge:
     "name,ports,mirrors,fail_mode,protocols,controller,external_ids,other_config,stp_enable,mcast_snooping_enable",

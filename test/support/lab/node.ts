@@ -4,6 +4,7 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Appctl, OpenFlow } from "../../../packages/ovs-ofctl-wrapper/src/index";
 import type { OvsOptions } from "../../../packages/ovs-ofctl-wrapper/src/index";
+import { PATIENCE_FACTOR } from "../patience";
 import { attempt, ip, run, within } from "./command";
 import type { Output } from "./command";
 import { DATAPATH, IN_KERNEL } from "./datapath";
@@ -12,6 +13,8 @@ import { alive } from "./place";
 const SHARED = "/usr/share/openvswitch";
 const SCHEMA = `${SHARED}/vswitch.ovsschema`;
 const OVS_CTL = `${SHARED}/scripts/ovs-ctl`;
+/** Until a command of Open vSwitch gives up. */
+const SECONDS = 10 * PATIENCE_FACTOR;
 
 type NodeDaemon = "ovs-vswitchd" | "ovsdb-server" | "ovn-controller";
 
@@ -34,7 +37,7 @@ export class LabNode {
     this.address = `172.31.0.${index}`;
     this.address6 = `fd31::${index.toString(16)}`;
     this.runDir = path.join(directory, name);
-    this.options = { runDir: this.runDir, timeoutSeconds: 10 };
+    this.options = { runDir: this.runDir, timeoutSeconds: SECONDS };
     this.openflow = new OpenFlow(this.options);
     this.appctl = new Appctl(this.options);
   }
@@ -126,12 +129,12 @@ export class LabNode {
 
   /** ovs-vsctl on this node's database; has to succeed. Its output without the trailing line break. */
   async vsctl(...args: string[]): Promise<string> {
-    return (await run("ovs-vsctl", ["-t", "10", ...args], { env: this.environment() })).trimEnd();
+    return (await run("ovs-vsctl", ["-t", String(SECONDS), ...args], { env: this.environment() })).trimEnd();
   }
 
   /** ovs-ofctl on this node; has to succeed. */
   ofctl(...args: string[]): Promise<string> {
-    const all = ["-t", "10", "-O", "OpenFlow13,OpenFlow14,OpenFlow15", ...args];
+    const all = ["-t", String(SECONDS), "-O", "OpenFlow13,OpenFlow14,OpenFlow15", ...args];
     return run("ovs-ofctl", all, { env: this.environment() });
   }
 

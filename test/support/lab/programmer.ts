@@ -10,6 +10,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction, NodeTrafficPlan, PlanPort, PlanSpec, PlanStatus } from "@ovs-traffic-control/api";
+import { PATIENCE_FACTOR } from "../patience";
 import { within } from "./command";
 import type { LabNode } from "./node";
 
@@ -33,7 +34,7 @@ export interface PlannedPod {
 }
 
 /** Milliseconds for a plan to be in force. */
-const PATIENCE = 20_000;
+const PATIENCE = 20_000 * PATIENCE_FACTOR;
 
 /** How the process is started, other than resident and with the Job's defaults. */
 export interface LabRun {

@@ -4,7 +4,7 @@
  */
 import { REASONS } from "@ovs-traffic-control/api";
 import { createPort, deletePort, map, set, uuid } from "ovs-ofctl-wrapper";
-import type { Appctl, Operation, Ovsdb, Wire } from "ovs-ofctl-wrapper";
+import type { Appctl, OpenFlow, Operation, Ovsdb, Result, Wire } from "ovs-ofctl-wrapper";
 import { bridgeOf, isAntrea, ownerMark } from "../ovs";
 import type { BridgeView, OvsView, PortView } from "../ovs";
 import type { Problem } from "../pods";
@@ -32,6 +32,7 @@ export interface PortOutcome {
 export interface PortsWorld {
   db: Ovsdb;
   appctl: Appctl;
+  openflow: OpenFlow;
   host: HostNetwork;
   /** The state of Open vSwitch now. */
   view: () => OvsView;
@@ -127,11 +128,21 @@ export class Ports {
     this.paths.delete(port.name);
     this.up.delete(port.name);
     const { db, guards } = this.world;
-    const done = port.ours
+    const done: Result<unknown> = port.ours
       ? await deletePort(db, port.bridge, port.name, ownerMark(), guards())
-      : await db.transact([...guards(), ...giveBack(port)]);
+      : await this.giveBack(port);
     this.changes++;
     return done.ok ? null : `Port ${port.name} on bridge ${port.bridge} could not be removed: ${done.error.message}`;
+  }
+
+  private async giveBack(port: PortView): Promise<Result<unknown>> {
+    const [row] = port.interfaces;
+    // The flag that Bridges sets where somebody floods. It is not in the database.
+    if (savedOf(port).flooded && row?.ofport !== undefined) {
+      const flooded = await this.world.openflow.modPort(port.bridge, row.ofport, "flood");
+      if (!flooded.ok) return flooded;
+    }
+    return this.world.db.transact([...this.world.guards(), ...settingsBefore(port)]);
   }
 
   private async create(spec: PortSpec, bridgeName: string): Promise<PortOutcome> {
@@ -181,23 +192,25 @@ export class Ports {
   }
 
   private async adopt(spec: PortSpec, port: PortView, prepared: boolean): Promise<PortOutcome> {
+    const [row] = port.interfaces;
     if (!prepared) {
-      const saved = JSON.stringify({
+      const flooded = row?.ofport !== undefined && (await this.world.openflow.isFlooded(port.bridge, row.ofport));
+      const saved: Saved = {
         vlan_mode: port.vlanMode ?? null,
         trunks: port.trunks,
         stp: port.otherConfig.get(ISOLATION.otherConfig[0]) ?? null,
-      });
+        flooded: flooded && flooded.ok && flooded.value,
+      };
       const where = [["_uuid", "==", uuid(port.uuid)]] as [[string, "==", Wire]];
       const done = await this.world.db.transactAndWait([
         ...this.world.guards(),
         update("Port", port.uuid, { vlan_mode: ISOLATION.vlanMode, trunks: ISOLATION.trunk }),
         ...putInMap(where, "other_config", ...ISOLATION.otherConfig),
-        ...(port.externalIds.has(SAVED_KEY) ? [] : putInMap(where, "external_ids", SAVED_KEY, saved)),
+        ...(port.externalIds.has(SAVED_KEY) ? [] : putInMap(where, "external_ids", SAVED_KEY, JSON.stringify(saved))),
       ]);
       this.changes++;
       if (!done.ok) return failed(spec, port.bridge, done.error.message);
     }
-    const row = port.interfaces[0];
     return this.usable(spec, port.bridge, row?.ofport, row?.error ?? "", null);
   }
 
@@ -306,13 +319,22 @@ function putInMap(where: [[string, "==", Wire]], column: string, key: string, va
   ];
 }
 
-function giveBack(port: PortView): Operation[] {
+/** What an adopted port was before, as we keep it in its external_ids. */
+interface Saved {
+  vlan_mode?: string | null;
+  trunks?: readonly number[];
+  stp?: string | null;
+  /** FLOOD reached it. */
+  flooded?: boolean;
+}
+
+function savedOf(port: PortView): Saved {
+  return JSON.parse(port.externalIds.get(SAVED_KEY) ?? "{}") as Saved;
+}
+
+function settingsBefore(port: PortView): Operation[] {
   const where = [["_uuid", "==", uuid(port.uuid)]] as [[string, "==", Wire]];
-  const saved = JSON.parse(port.externalIds.get(SAVED_KEY) ?? "{}") as {
-    vlan_mode?: string | null;
-    trunks?: number[];
-    stp?: string | null;
-  };
+  const saved = savedOf(port);
   const [stpKey] = ISOLATION.otherConfig;
   const restored: Operation[] = isIsolated(port)
     ? [
