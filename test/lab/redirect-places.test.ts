@@ -3,6 +3,7 @@
  * copies of other nodes, which are not redirected at all. The programmer is the real one.
  */
 import assert from "node:assert/strict";
+import { eventually } from "../support/e2e/eventually";
 import { Lab } from "../support/lab";
 import type { LabPod, LabProgrammer, LabRule } from "../support/lab";
 import { echoes, forget, handDevice, learned, learnedByBridge, seen, through } from "../support/lab/inline";
@@ -71,12 +72,36 @@ describe("a redirect in VLANs", () => {
   });
 });
 
-describe("a redirected Pod's MAC address", () => {
+describe("a redirected Pod's MAC address", function () {
+  this.timeout(120_000);
   let lab: Lab;
   beforeEach(async () => {
     lab = await Lab.up({ nodes: { n1: ["a", "b", "near"], n2: ["far"] } });
   });
   afterEach(() => lab.down());
+
+  it("that appears at another port is known there before its first packet, which is not lost", async () => {
+    const node = lab.node("n1");
+    const [a, b, far] = [lab.pod("a"), lab.pod("b"), lab.pod("far")];
+    const wire = await lab.addWire(node, "w1");
+    const programmer = await lab.program(node);
+    await programmer.apply([through(wire, [a])]);
+    const isSender = async (port: number): Promise<boolean> =>
+      (await node.ofctl("dump-flows", "br-int", `table=242,in_port=${port}`)).includes("in_port=");
+    for (const peer of [b, far]) {
+      assert.equal((await peer.ping(a, { count: PINGS })).received, PINGS);
+      const before = await node.ofport(a.port);
+      await node.vsctl("del-port", "br-int", a.port);
+      await eventually("its port is forgotten", async () => !(await isSender(before)));
+      await node.vsctl(...a.attach());
+      const now = await node.ofport(a.port);
+      assert.notEqual(now, before);
+      await eventually("its new port is known", () => isSender(now));
+      await node.appctl.command("ovs-vswitchd", "revalidator/wait");
+      // At once: what the datapath has kept of the old way is gone after ten seconds.
+      assert.equal((await a.ping(peer, { count: PINGS })).received, PINGS, peer.name);
+    }
+  });
 
   for (const place of ["near", "far"])
     it(`that appears ${place === "near" ? "behind another port" : "on another node"} is learned there, before what the plan says`, async () => {

@@ -116,6 +116,20 @@ describe("what outlives a redirect", () => {
     assert.deepEqual([changed.isRetiring, [...changed.ports]], [false, ["t", "r"]]);
   });
 
+  it("gives an address to the port that has it now, not to the one that had it", () => {
+    const drain = new Drain();
+    drain.add(present, "h", 0);
+    const [home] = inputs.get("br-int")!.redirection!.homes;
+    const input = bridge(1, 1);
+    const moved = { ...input, redirection: { ...input.redirection!, homes: [{ ...home!, ofport: 7 }] } };
+    const { inputs: drained } = drain.add({ ...present, inputs: new Map([["br-int", moved]]) }, "h", 1);
+    const homes = drained.get("br-int")?.redirection?.homes.map(({ ofport, macs }) => [ofport, macs]);
+    assert.deepEqual(homes, [
+      [7, home!.macs],
+      [1, []],
+    ]);
+  });
+
   it("is nothing after a restart of ovs-vswitchd: port numbers may be others", () => {
     const drain = new Drain();
     drain.add(present, "h", 0);

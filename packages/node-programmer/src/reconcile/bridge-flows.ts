@@ -13,7 +13,7 @@ import type {
   OpenFlow,
   Result,
 } from "ovs-ofctl-wrapper";
-import { KIND, OWN_COOKIE, OWN_COOKIE_MASK, cookie, isOurs, kindOf, marksThePlan } from "../pipeline";
+import { KIND, LEARNED, RETURN, OWN_COOKIE, OWN_COOKIE_MASK, cookie, isOurs, kindOf, marksThePlan } from "../pipeline";
 import { changeOfVersion, deletionOf, isMarker, isOvertaken, newVersion } from "./version";
 
 export interface BridgeEvents {
@@ -147,6 +147,7 @@ export class BridgeFlows {
     const changes = difference(flows, goal);
     const willLearn = goal.some((flow) => kindOf(flow.cookie) === KIND.return);
     if (this.learns && !willLearn) changes.push({ kind: "delete", cookie: cookie(KIND.learned) });
+    else if (this.learns) changes.push(...oblivion(changes));
     // The marker alone steers nothing. It goes last, when everything else is gone: see settle.
     const marker = wanted.find(isMarker) ?? (changes.length > 0 || mark ? marksThePlan("") : null);
     const isMarked = markers.length === (marker ? 1 : 0) && markers[0]?.cookie === marker?.cookie;
@@ -243,6 +244,17 @@ function difference(current: readonly Flow[], wanted: readonly Flow[]): FlowChan
     else changed.push(flow);
   }
   return diffFlows([...before.values()], changed);
+}
+
+/**
+ * A Pod has come, gone or moved to another port: what was learned of its addresses leads to where it was, and would be put
+ * right by its next packet only, which would be lost.
+ */
+function oblivion(changes: readonly FlowChange[]): FlowChange[] {
+  return changes.flatMap((change): FlowChange[] => {
+    const mac = change.table === RETURN ? /(?:^|,)(dl_src=[0-9a-f:]{17})$/.exec(change.match ?? "")?.[1] : undefined;
+    return mac === undefined ? [] : [{ kind: "delete", cookie: cookie(KIND.learned), table: LEARNED, match: mac }];
+  });
 }
 
 /** Packets make these, and time takes them away. */

@@ -125,8 +125,11 @@ function withSide(input: BridgeInput, side: Side): BridgeInput {
   const before: Redirection = input.redirection ?? { redirects: [], returns: [], homes: [], visitors: [] };
   const used = new Set(input.pods.map(({ ofport }) => ofport));
   const homes = new Map(before.homes.map((home) => [home.ofport, home]));
-  for (const left of side.homes) {
-    const now = homes.get(left.ofport);
+  // Who has an address now gets what is for it.
+  const taken = new Set(before.homes.flatMap(addresses));
+  for (const gone of side.homes) {
+    const now = homes.get(gone.ofport);
+    const left = now ? gone : { ...gone, macs: gone.macs.filter((mac) => !taken.has(addressOf(gone, mac))) };
     homes.set(
       left.ofport,
       now ? { ...now, sends: now.sends || left.sends, receives: now.receives || left.receives } : left,
@@ -147,6 +150,15 @@ function withSide(input: BridgeInput, side: Side): BridgeInput {
       ],
     },
   };
+}
+
+function addresses(home: Home): string[] {
+  return home.macs.map((mac) => addressOf(home, mac));
+}
+
+/** In its VLANs: another tenant's machine may have the same. */
+function addressOf({ frames }: Home, mac: string): string {
+  return `${mac} ${String(frames)}`;
 }
 
 function nothing(pipeline: Pipeline, planHash: string): BridgeInput {
