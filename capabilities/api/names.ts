@@ -48,6 +48,9 @@ export const FIELD_MANAGER = "ovs-traffic-control";
 /** Exit codes of the node programmer; an API towards the controller (design: "The Job"). */
 export const EXIT = { done: 0, badPlan: 64, podsPending: 65, ovsUnreachable: 69, bug: 70, superseded: 77 } as const;
 
+/** Condition types of a NodeTrafficPlan's status beside Ready. Present only while true. */
+export const PLAN_CONDITIONS = { untested: "Untested" } as const;
+
 /** Condition types of a TrafficControl's status. Reconciling, Stalled, Conflicted and Approximate are present only while true. */
 export const CONDITIONS = {
   ready: "Ready",
@@ -60,6 +63,7 @@ export const CONDITIONS = {
 /** Reasons in conditions, failures, pending Pods and Events: CamelCase, an API for alerts and scripts. */
 export const REASONS = {
   realized: "Realized",
+  environment: "Environment",
   noPodsSelected: "NoPodsSelected",
   programming: "Programming",
   nodesNotRealized: "NodesNotRealized",

@@ -15,7 +15,7 @@ import type { JobFacts, NodeFacts, ProgrammerPodFacts, RawJob } from "./facts";
 import type { JobBudget } from "./job-budget";
 import { buildJob, jobName, templateHash, type JobSettings } from "./job";
 import type { DeliveryMetrics } from "./metrics";
-import { complaintOf, outcomeOf, type Outcome } from "./outcome";
+import { complaintOf, outcomeOf, refusalOf, untilRefused, type Outcome } from "./outcome";
 import type { OneShot } from "./one-shot";
 import type { PlanWriter, RawPlan } from "./plan-writer";
 import type { ProgrammerPods } from "./programmer-pods";
@@ -107,8 +107,19 @@ export class NodeReconciler {
   troubleOf(node: string): NodeTrouble | undefined {
     const failure = this.options.restarts.failure(node);
     if (failure !== undefined) return { ...failure.outcome, failures: failure.failures };
-    const complaint = complaintOf(this.podOf(node));
+    const job = this.jobOf(node);
+    const complaint =
+      job !== undefined && this.untilNoPodIsNews(node, job) <= 0
+        ? refusalOf(job, this.options.settings.nodesNamespace)
+        : complaintOf(this.podOf(node));
     return complaint && { ...complaint, failures: 0 };
+  }
+
+  /** Milliseconds; Infinity unless the Job is waiting for its Pod. */
+  private untilNoPodIsNews(node: string, job: JobFacts): number {
+    const isWaiting = job.state === "active" && !job.deleting && !job.started && this.podOf(node) === undefined;
+    // Whichever is less: our clock may be ahead of the API server's.
+    return isWaiting ? untilRefused(Math.min(this.ageOf(job), this.options.restarts.sinceStart(node))) : Infinity;
   }
 
   /** Why there is no room for the TrafficControl in the node's plan, as a sentence. */
@@ -173,6 +184,9 @@ export class NodeReconciler {
     if (decision.action !== "replace") this.watchBudget(name, node, job, decision.action === "create");
     switch (decision.action) {
       case "none": {
+        const untilNews = job === undefined ? Infinity : this.untilNoPodIsNews(name, job);
+        if (untilNews <= 0) this.options.onReport(name);
+        else if (untilNews < Infinity) return { requeueAfterMilliseconds: untilNews };
         const isRenewed = job?.state === "active" && !job.deleting && renewal !== Infinity;
         return isRenewed ? { requeueAfterMilliseconds: Math.max(1_000, renewal) } : {};
       }

@@ -79,6 +79,25 @@ export function complaintOf(pod: ProgrammerPodFacts | undefined): Outcome | unde
   };
 }
 
+/** Milliseconds for the Job controller to make the Pod of a new Job, also while it has many to make. */
+const POD_PATIENCE = 15_000;
+
+/** Milliseconds until a Job without a Pod is no matter of time any more. */
+export function untilRefused(age: number): number {
+  return POD_PATIENCE - age;
+}
+
+/** Why a Job has no Pod, which only its Events say: admission refuses privileged Pods in its namespace. */
+export function refusalOf({ name }: JobFacts, namespace: string): Outcome {
+  return {
+    result: "lost",
+    reason: REASONS.programmerFailed,
+    message:
+      "The node programmer's Pod is not made: Pod Security, OpenShift's SecurityContextConstraints or another policy refuses it. " +
+      `kubectl -n ${namespace} describe job ${name} says which`,
+  };
+}
+
 /** Termination messages may hold the end of the log; its last line is what the process died of. The programmer's lines are JSON. */
 function lastLine(text: string | undefined): string {
   const lines = (text ?? "").trim().split("\n");

@@ -29,10 +29,20 @@ export async function connect(
     try {
       return await open(runDir, onChange);
     } catch (error) {
-      if (Date.now() > deadline || signal?.aborted) return fail(`connect to ${runDir}`, (error as Error).message);
+      if (Date.now() > deadline || signal?.aborted)
+        return fail(`connect to ${runDir}`, `${(error as Error).message}${adviceFor(error as Error)}`);
       await new Promise((resolve) => setTimeout(resolve, TRY_EVERY));
     }
   }
+}
+
+/** What may stand in the way, and where to turn. Root is refused by nothing but a security module. */
+function adviceFor({ message }: Error): string {
+  if (/\b(EACCES|EPERM)\b/.test(message))
+    return " The node forbids it: where SELinux confines the programmer's container it needs the type spc_t (as privileged containers have), where AppArmor does, no profile.";
+  if (/\bENOENT\b/.test(message))
+    return " Its run directory may be another one on this node (programmer.ovsRunDirectory), or in a container that does not share it.";
+  return "";
 }
 
 async function open(runDir: string, onChange: () => void): Promise<Result<Connection>> {

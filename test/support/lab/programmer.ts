@@ -44,6 +44,10 @@ export interface LabRun {
   lingerSeconds?: number;
   /** More of its environment. */
   env?: Readonly<Record<string, string>>;
+  /** Network namespace that it takes for the node's; the node's own if absent. */
+  namespace?: string;
+  /** Words before the program's: another user, for example. */
+  as?: readonly string[];
 }
 
 export class LabProgrammer {
@@ -60,7 +64,7 @@ export class LabProgrammer {
   ) {}
 
   /** Starts the process; the plan, if there is one from before, is still there. */
-  start({ once = false, lingerSeconds = 300, env = {} }: LabRun = {}): void {
+  start({ once = false, lingerSeconds = 300, env = {}, namespace = this.node.namespace, as = [] }: LabRun = {}): void {
     const args = [
       this.program,
       "--plan",
@@ -69,7 +73,7 @@ export class LabProgrammer {
       this.file("status"),
       ...(once ? ["--once"] : []),
     ];
-    const child = spawn("ip", within(this.node.namespace, process.execPath, args), {
+    const child = spawn("ip", within(namespace, "env", [...as, process.execPath, ...args]), {
       env: { ...process.env, OVS_RUNDIR: this.node.runDir, LINGER_SECONDS: String(lingerSeconds), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

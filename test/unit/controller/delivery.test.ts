@@ -133,6 +133,23 @@ describe("a node", function () {
     assert.equal(cluster.ready("tap"), "True Realized");
   });
 
+  it("whose programmer's Pod is refused says so, and where to read by whom", async () => {
+    const cluster = nodes(1);
+    cluster.behaviour.unschedulable.add("node-1");
+    await cluster.start();
+    cluster.addTrafficControl("tap");
+    await cluster.clock.advance(10_000);
+    assert.doesNotMatch(cluster.readyMessage("tap"), /is not made/);
+    await cluster.clock.advance(20_000);
+    assert.match(
+      cluster.readyMessage("tap"),
+      /SecurityContextConstraints.*kubectl -n nodes describe job programmer-node-1-/s,
+    );
+    cluster.behaviour.unschedulable.clear();
+    await cluster.clock.advance(20_000);
+    assert.equal(cluster.ready("tap"), "True Realized");
+  });
+
   it("that has been restarted is not believed to tap until its programmer says so again", async () => {
     const cluster = nodes(1);
     cluster.addNode("node-1", true, "uid-1", "boot-1");

@@ -26,6 +26,7 @@ const done: Outcome = {
   rules: [{ rule, problem: null, realized: 2, pending: [] }],
   realizedPods: 2,
   failures: [],
+  cautions: [],
   waiting: false,
   draining: null,
   isRetiring: false,
@@ -47,6 +48,16 @@ describe("the status of a plan", () => {
       "abc",
       "a change is: the new ports are in use",
     );
+  });
+
+  it("has a condition for what has not been tried around the taps, and none without", () => {
+    const types = (outcome: Outcome): string[] => (status(outcome).conditions ?? []).map(({ type }) => type);
+    assert.deepEqual(types(done), ["Ready"]);
+    const careful = status({ ...done, cautions: ["One.", "Two."] });
+    const [ready, untested] = careful.conditions ?? [];
+    assert.equal(ready?.status, "True");
+    assert.deepEqual([untested?.type, untested?.status, untested?.message], ["Untested", "True", "One. Two."]);
+    assert.ok(sameStatus(careful, status({ ...done, cautions: ["One.", "Two."] }, careful)));
   });
 
   it("says how often something was put right, once there is something to say", () => {

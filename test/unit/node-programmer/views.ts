@@ -18,6 +18,7 @@ export interface PortSketch {
   ifindex?: number;
   mtu?: number;
   linkState?: string;
+  bond?: { mode: string; lacp: boolean };
 }
 
 function strings(values: Record<string, string> = {}): Map<string, string> {
@@ -48,15 +49,23 @@ export function portView(bridge: string, sketch: PortSketch): PortView {
     externalIds,
     otherConfig: strings(sketch.otherConfig),
     interfaces: [row],
+    ...(sketch.bond ? { bond: sketch.bond } : {}),
     ours: externalIds.get(EXTERNAL_IDS.owner) === FIELD_MANAGER,
     adoptable: externalIds.get(EXTERNAL_IDS.adopt) === "true",
   };
 }
 
+interface SwitchSketch {
+  externalIds: Record<string, string>;
+  otherConfig: Record<string, string>;
+  datapath: string;
+  version: string;
+}
+
 /** `{ "br-int": [ports] }` → a view; every bridge on the userspace datapath unless `datapath` says otherwise. */
 export function ovsView(
   bridges: Record<string, PortSketch[]>,
-  { externalIds = {}, datapath = "netdev" }: { externalIds?: Record<string, string>; datapath?: string } = {},
+  { externalIds = {}, otherConfig = {}, datapath = "netdev", version = "3.1.0" }: Partial<SwitchSketch> = {},
 ): OvsView {
   const views = Object.entries(bridges).map(
     ([name, ports]): BridgeView => ({
@@ -69,7 +78,7 @@ export function ovsView(
     }),
   );
   const ports = new Map(views.flatMap((bridge) => bridge.ports.map((port) => [port.name, port] as const)));
-  return { externalIds: strings(externalIds), bridges: views, ports };
+  return { externalIds: strings(externalIds), otherConfig: strings(otherConfig), version, bridges: views, ports };
 }
 
 export const OURS = { [EXTERNAL_IDS.owner]: FIELD_MANAGER };

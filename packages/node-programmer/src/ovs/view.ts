@@ -7,11 +7,11 @@ import type { Replica, SelectedRow } from "ovs-ofctl-wrapper";
 
 /** The columns we look at. Not `statistics`, which would wake us every five seconds. */
 export const COLUMNS = {
-  Open_vSwitch: ["external_ids", "ovs_version"],
+  Open_vSwitch: ["external_ids", "other_config", "ovs_version"],
   Bridge: ["name", "ports", "mirrors", "datapath_type", "fail_mode", "external_ids"],
   Port: [
     ...(["name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config"] as const),
-    ...(["bond_mode", "bond_active_slave"] as const),
+    ...(["bond_mode", "bond_active_slave", "lacp"] as const),
   ],
   Interface: [
     ...(["name", "type", "options", "ofport", "error", "link_state", "ifindex", "external_ids"] as const),
@@ -54,6 +54,8 @@ export interface PortView {
   externalIds: Strings;
   otherConfig: Strings;
   interfaces: readonly InterfaceView[];
+  /** Of a port with several interfaces. */
+  bond?: { mode: string; lacp: boolean };
   /** Made by us: it carries our owner mark. */
   ours: boolean;
   /** Attached by the administrator, who allows us to use it. */
@@ -88,6 +90,9 @@ export interface BridgeView {
 
 export interface OvsView {
   externalIds: Strings;
+  otherConfig: Strings;
+  /** Such as 3.1.0; undefined until ovs-vswitchd says. */
+  version: string | undefined;
   /** Ordered by name, so that every decision is the same each time. */
   bridges: readonly BridgeView[];
   /** All ports of all bridges by name; names are unique in one Open vSwitch. */
@@ -150,6 +155,7 @@ function viewOf(replica: OvsReplica): OvsView {
         externalIds: row.external_ids,
         otherConfig: row.other_config,
         interfaces,
+        ...(row.interfaces.length > 1 ? { bond: { mode: modeOf(row), lacp: (row.lacp ?? "off") !== "off" } } : {}),
         ours: row.external_ids.get(EXTERNAL_IDS.owner) === FIELD_MANAGER,
         adoptable: row.external_ids.get(EXTERNAL_IDS.adopt) === "true",
       };
@@ -170,7 +176,12 @@ function viewOf(replica: OvsReplica): OvsView {
   });
   bridges.sort((a, b) => (a.name < b.name ? -1 : 1));
   const [root] = replica.rows("Open_vSwitch").values();
-  return { externalIds: root?.external_ids ?? new Map(), bridges, ports };
+  const {
+    external_ids: externalIds = new Map(),
+    other_config: otherConfig = new Map(),
+    ovs_version: version,
+  } = root ?? {};
+  return { externalIds, otherConfig, version, bridges, ports };
 }
 
 function mirrorView(uuid: string, row: MirrorRow): MirrorView {
@@ -186,10 +197,16 @@ function mirrorView(uuid: string, row: MirrorRow): MirrorView {
   };
 }
 
-/** A bond without a mode is active-backup (ovs-vswitchd.conf.db(5)); its active member is known by its MAC address. */
+/** The active member of a bond is known by its MAC address. */
 function isIdle(port: Bonding, mac: string | undefined): boolean {
-  const { interfaces, bond_mode: mode = "active-backup", bond_active_slave: active = "" } = port;
-  return interfaces.length > 1 && mode === "active-backup" && active !== "" && mac !== undefined && mac !== active;
+  const { interfaces, bond_active_slave: active = "" } = port;
+  const isBackup = interfaces.length > 1 && modeOf(port) === "active-backup";
+  return isBackup && active !== "" && mac !== undefined && mac !== active;
+}
+
+/** A bond without a mode is active-backup (ovs-vswitchd.conf.db(5)). */
+function modeOf({ bond_mode: mode = "active-backup" }: Bonding): string {
+  return mode;
 }
 
 interface Bonding {

@@ -79,13 +79,22 @@ function attachmentsIn(view: OvsView): Attachments {
 
 /** What a CNI may call the Pod: a static Pod has another UID on the node than in the API, a virtual machine's Pod another name. */
 function keysOf({ uid, staticUID, namespace, name }: PlanPod): string[] {
-  const machine = name.startsWith("virt-launcher-") ? /^virt-launcher-(.+)-[a-z0-9]{5}$/.exec(name)?.[1] : undefined;
+  const machine = machineOf(name);
   return [
     uid,
     ...(staticUID === undefined ? [] : [staticUID]),
     `${namespace}/${name}`,
     ...(machine === undefined ? [] : [`${namespace}/${machine}`]),
   ];
+}
+
+/** Name of the virtual machine of KubeVirt that runs in the Pod. */
+function machineOf(pod: string): string | undefined {
+  return /^virt-launcher-(.+)-[a-z0-9]{5}$/.exec(pod)?.[1];
+}
+
+export function isVirtualMachine({ name }: PlanPod): boolean {
+  return machineOf(name) !== undefined;
 }
 
 /**

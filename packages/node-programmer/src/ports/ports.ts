@@ -40,6 +40,11 @@ export interface PortsWorld {
   guards: () => Operation[];
 }
 
+/** Open vSwitch makes internal ports where it runs. */
+const ELSEWHERE =
+  "it is not among the node's devices, so ovs-vswitchd runs in another network namespace; copies there are no use. " +
+  "Let ovs-vswitchd run in the node's network namespace, or use a tunnel";
+
 /** Milliseconds that a daemon may need to learn the kernel's routes. */
 const PATIENCE = 500;
 
@@ -268,7 +273,10 @@ export class Ports {
       return failed(spec, bridge, error === "" ? "it has no OpenFlow port number yet" : `Open vSwitch says "${error}"`);
     if (spec.kind === "ovsInternal" && !this.up.has(spec.name)) {
       const refused = await this.world.host.linkUp(spec.name);
-      if (refused !== null) return failed(spec, bridge, `its link cannot be set up: ${refused}`);
+      if (refused !== null) {
+        const isElsewhere = (await this.world.host.link(spec.name)) === null;
+        return failed(spec, bridge, isElsewhere ? ELSEWHERE : `its link cannot be set up: ${refused}`);
+      }
       this.up.add(spec.name);
     }
     const caution = this.caution(spec);

@@ -15,6 +15,7 @@ import type { FoundPod, PodMacs, PodNamespaces, Problem } from "../pods";
 import { desiredPorts, portsOf, unwantedPorts } from "../ports";
 import type { PortOutcome, Ports } from "../ports";
 import type { BridgeOutcome, Bridges } from "./bridges";
+import { cautionsOf } from "./cautions";
 import { Drain } from "./drain";
 import type { Drained } from "./drain";
 import { inspectedTargets, portsOfRedirects } from "./redirects";
@@ -40,6 +41,8 @@ export interface Outcome {
   realizedPods: number;
   /** What Open vSwitch refused; the pass has to be repeated. Empty: the plan is in force as far as it can be. */
   failures: readonly string[];
+  /** What there is around the taps that has not been tried. */
+  cautions: readonly string[];
   /** Something may become possible without any event telling so: a device may appear, a neighbour answer. */
   waiting: boolean;
   /** Milliseconds until return sides of former redirects go, which has to be a pass of its own; null if there are none. */
@@ -140,6 +143,11 @@ export class Reconciler {
       rules,
       realizedPods,
       failures,
+      cautions: cautionsOf(
+        view,
+        view.bridges.filter(({ name }) => drained.inputs.has(name)),
+        plan.pods,
+      ),
       waiting: this.lastPorts.some(({ problem, remark }) => problem !== undefined || remark !== undefined),
       draining,
       isRetiring: drained.isRetiring,

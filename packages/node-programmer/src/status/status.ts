@@ -1,5 +1,5 @@
 /** What a pass found and did → NodeTrafficPlan status. Pure, but for the time that it is given. */
-import { CONDITIONS, REASONS } from "@ovs-traffic-control/api";
+import { CONDITIONS, PLAN_CONDITIONS, REASONS } from "@ovs-traffic-control/api";
 import type { BridgeResult, PlanStatus, PortResult, RuleResult } from "@ovs-traffic-control/api";
 import type { PortOutcome } from "../ports";
 import type { Outcome, RuleOutcome } from "../reconcile";
@@ -35,7 +35,7 @@ export function statusOf({ outcome, previous, now, repairs, countOf }: StatusInp
     bridges: outcome.bridges.map(bridgeResult),
     ports: outcome.ports.map(portResult).sort(byName),
     rules: outcome.rules.map((rule) => ruleResult(rule, countOf(rule.rule.uid))),
-    conditions: [ready(outcome, previous, now)],
+    conditions: [ready(outcome, previous, now), ...untested(outcome, previous, now)],
   };
 }
 
@@ -54,6 +54,11 @@ function sorted(value: unknown): unknown {
   if (value === null || typeof value !== "object") return value;
   const entries = Object.entries(value).filter(([, child]) => child !== undefined);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, child]) => [key, sorted(child)]));
+}
+
+function untested({ cautions }: Outcome, previous: PlanStatus | undefined, now: Date): Condition[] {
+  if (cautions.length === 0) return [];
+  return [condition(previous, now, "True", REASONS.environment, cautions.join(" "), PLAN_CONDITIONS.untested)];
 }
 
 function ready(outcome: Outcome, previous: PlanStatus | undefined, now: Date): Condition {
@@ -91,11 +96,12 @@ function condition(
   status: "True" | "False",
   reason: string,
   message: string,
+  type: string = CONDITIONS.ready,
 ): Condition {
-  const before = previous?.conditions?.find(({ type }) => type === CONDITIONS.ready);
+  const before = previous?.conditions?.find((each) => each.type === type);
   const lastTransitionTime =
     before?.status === status ? before.lastTransitionTime : now.toISOString().replace(/\.\d+Z$/, "Z");
-  return { type: CONDITIONS.ready, status, lastTransitionTime, reason, message: short(message) };
+  return { type, status, lastTransitionTime, reason, message: short(message) };
 }
 
 function bridgeResult({ name, kind, datapath, flows, message }: Outcome["bridges"][number]): BridgeResult {

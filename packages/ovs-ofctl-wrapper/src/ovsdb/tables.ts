@@ -39,6 +39,8 @@ export interface Tables {
     bond_mode: string | undefined;
     /** MAC address of the member that a bond sends by; "" or undefined while there is none. */
     bond_active_slave: string | undefined;
+    /** `active`, `passive` or `off`; undefined is off. */
+    lacp: string | undefined;
     external_ids: Strings;
     other_config: Strings;
   };
