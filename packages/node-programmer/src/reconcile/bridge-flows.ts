@@ -29,6 +29,8 @@ export interface BridgeEvents {
 
 /** Milliseconds from the first touch of the marker to the next. */
 const FIRST_PAUSE = 5;
+/** How often somebody may put other flows over ours during one change, as a restore does, before the pass has to be repeated. */
+const RESTORES = 3;
 /** ovs-vswitchd's default for max-revalidator, twice: by then every datapath flow has been looked at. */
 const TWO_REVALIDATIONS = 1000;
 
@@ -127,11 +129,12 @@ export class BridgeFlows {
    * follows in any case, so the marker has to be there.
    */
   async apply(wanted: readonly Flow[], mark = false): Promise<Result<number>> {
-    const done = await this.tryToApply(wanted, mark);
-    if (done.ok || !isOvertaken(done.error)) return done;
-    // A lost connection has not taken the flows with it, by other `protocols` for example; or somebody else has written.
-    this.wiped = false;
-    return this.tryToApply(wanted, mark);
+    for (let patience = RESTORES; ; patience--) {
+      const done = await this.tryToApply(wanted, mark);
+      if (done.ok || !isOvertaken(done.error) || patience === 0) return done;
+      // A lost connection has not taken the flows with it, by other `protocols` for example; or somebody else has written.
+      this.wiped = false;
+    }
   }
 
   private async tryToApply(wanted: readonly Flow[], mark: boolean): Promise<Result<number>> {
@@ -165,14 +168,18 @@ export class BridgeFlows {
    * Waits until every packet meets the new flows: a bundle changes the tables at once, the datapath's cache follows.
    * revalidator/wait returns after the next round over that cache, up to half a second later unless something starts
    * one. Another version of the marker does; again and again, because the round may be over before the wait has begun.
-   * If the marker is all that is left, it goes at the end: no packet ever meets it.
+   * If the marker is all that is left, it goes at the end: no packet ever meets it. What somebody puts over the wanted flows
+   * meanwhile (`ovs-ctl restart` restores old ones) goes at once.
    */
-  async settle(): Promise<Result<void>> {
+  async settle(wanted: readonly Flow[]): Promise<Result<void>> {
     const waiting = this.appctl.command("ovs-vswitchd", "revalidator/wait");
+    let patience = RESTORES;
     for (let pause = FIRST_PAUSE; this.current; pause *= 2) {
       const { markers, flows } = this.current;
       const touched = await this.send([], markers[0] ?? null, flows);
-      if (!touched.ok) return touched;
+      if (!touched.ok && (!isOvertaken(touched.error) || patience-- === 0)) return touched;
+      const again = touched.ok ? touched : await this.apply(wanted, true);
+      if (!again.ok) return again;
       if (await within(pause, waiting)) break;
     }
     if (this.current?.flows.length === 0) {

@@ -143,7 +143,7 @@ export class Bridges {
       // adopted port is left as it is until then: there is a loop without us, too.
       const guarded = input?.redirection ? this.keepFloodsAway(name, away.filter(ownedOn(view, name))) : null;
       const isChanged = applied.ok && rows.ok && applied.value + rows.value.changes > 0;
-      const settled = isChanged ? await flows.settle() : applied;
+      const settled = isChanged ? await flows.settle(wanted) : applied;
       await guarded;
       const error = applied.ok ? (settled.ok ? null : settled.error) : applied.error;
       if (rows.ok) changes += rows.value.changes;
