@@ -48,6 +48,7 @@ const wanted = chosen(options);
 const unprepared = wanted.filter(({ network }) => network === undefined || options.cluster === undefined);
 const preparation = await prepare(
   unprepared.map(({ name }) => name),
+  options.long === true,
   stop.signal,
   print,
 );

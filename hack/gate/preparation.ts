@@ -6,9 +6,11 @@ import { run } from "./child";
 /** For each suite that needs more than Node: resolves when it can run, throws what the user has to mend before. */
 export type Preparation = (suite: SuiteName) => Promise<void>;
 
+/** What their long versions need besides. */
+const LONG_PURPOSES: Partial<Record<SuiteName, Purpose[]>> = { lab: ["inspection"] };
 const IN_CLUSTER: Purpose[] = ["cluster", "image", "capture", "metrics", "gitops"];
 const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
-  lab: ["cluster", "capture", "metrics", "ovn", "inspection"],
+  lab: ["cluster", "capture", "metrics", "ovn"],
   kernel: ["kernel"],
   e2e: IN_CLUSTER,
   "e2e-ovn": [...IN_CLUSTER, "ovn"],
@@ -17,6 +19,7 @@ const PURPOSES: Partial<Record<SuiteName, Purpose[]>> = {
 /** Installs the packages that the suites need, and starts their builds, one after the other in their order. Never throws. */
 export async function prepare(
   suites: SuiteName[],
+  long: boolean,
   signal: AbortSignal,
   print: (line: string) => void,
 ): Promise<Preparation> {
@@ -25,7 +28,7 @@ export async function prepare(
   for (const suite of suites) {
     const purposes = PURPOSES[suite];
     if (!purposes) continue;
-    const installed = packages(purposes, print);
+    const installed = packages([...purposes, ...((long && LONG_PURPOSES[suite]) || [])], print);
     // One apt-get at a time. A suite's failure is its own: the others can run.
     const before = building;
     await installed.catch(() => undefined);

@@ -19,6 +19,8 @@ interface Requirement {
   /** The Debian and Ubuntu package that has it. */
   package: string;
   purpose: Purpose;
+  /** Done without where the distribution has no such package. */
+  optional?: true;
 }
 
 const pluginDirectories = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
@@ -60,6 +62,7 @@ const REQUIREMENTS: Requirement[] = [
   requirement("metrics", "promtool", "prometheus"),
   requirement("gitops", "git", "git"),
   requirement("inspection", "nft", "nftables"),
+  { ...requirement("inspection", "suricata", "suricata"), optional: true },
 ];
 
 /** Where the CNI project's own plugins are installed. */
@@ -90,7 +93,9 @@ export async function checkPrerequisites(purposes: Purpose[]): Promise<Prerequis
   }
   if (purposes.includes("kernel") && process.arch !== "x64")
     problems.push(`The virtual machine of the kernel suite is an x86-64 one, this machine is ${process.arch}.`);
-  const missing = REQUIREMENTS.filter(({ purpose, command }) => purposes.includes(purpose) && !isThere(command));
+  const wanted = REQUIREMENTS.filter(({ purpose, command }) => purposes.includes(purpose) && !isThere(command));
+  const isMissing = await Promise.all(wanted.map(async (item) => item.optional !== true || (await isOffered(item))));
+  const missing = wanted.filter((_, index) => isMissing[index]);
   const packages = [...new Set(missing.map((item) => item.package))].sort();
   if (packages.length === 0 || (root && (await aptIsSupported()))) return { installable: packages, problems };
   const commands = missing.map(({ command }) => (typeof command === "string" ? command : command[0]!));
@@ -133,6 +138,17 @@ async function withoutStartingServices(work: () => Promise<void>): Promise<void>
   } finally {
     await rm(policy, { force: true });
   }
+}
+
+async function isOffered(item: Requirement): Promise<boolean> {
+  if (!(await aptIsSupported())) return false;
+  const policy = await execa("apt-cache", ["policy", item.package], { reject: false, env: { LC_ALL: "C" } });
+  return hasCandidate(policy.stdout);
+}
+
+/** Whether apt could install it, from the output of `apt-cache policy PACKAGE`. */
+export function hasCandidate(policy: string): boolean {
+  return /^ *Candidate: (?!\(none\))\S/m.test(policy);
 }
 
 async function aptIsSupported(): Promise<boolean> {

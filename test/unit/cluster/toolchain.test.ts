@@ -1,7 +1,7 @@
 /** The toolchain's pure parts: the module file that Kubernetes is built from, and what is read of the distribution. */
 import assert from "node:assert/strict";
 import { kubernetesModule } from "../../../hack/toolchain/kubernetes";
-import { distribution } from "../../../hack/toolchain/prerequisites";
+import { distribution, hasCandidate } from "../../../hack/toolchain/prerequisites";
 
 describe("the module that Kubernetes is built from", () => {
   const upstream = `module k8s.io/kubernetes
@@ -44,4 +44,15 @@ describe("the distribution", () => {
   });
 
   it("is nothing that is supported where the file is missing", () => assert.equal(distribution(""), " "));
+});
+
+describe("a package that the distribution may have", () => {
+  const policy = (candidate: string): string =>
+    `suricata:\n  Installed: (none)\n  Candidate: ${candidate}\n  Version table:\n`;
+
+  it("is offered if it has a candidate", () => assert.ok(hasCandidate(policy("1:7.0.10-1+deb13u1"))));
+
+  it("is not if it has none, or nobody has heard of it", () => {
+    for (const text of [policy("(none)"), ""]) assert.ok(!hasCandidate(text));
+  });
 });
