@@ -9,6 +9,7 @@ import { sleep, type Clock } from "./clock";
 import type { Logger } from "./log";
 import type { ObjectPath } from "./resource";
 import type { ApiFailure } from "./result";
+import { Turns } from "./turn";
 
 /** client-go's. A page of large Pods is parsed in 20 ms; all of them at once would stop the event loop for seconds. */
 const PAGE_SIZE = 500;
@@ -75,7 +76,11 @@ export class Informer<Raw extends RawObject, T> {
   readonly synced = new Promise<void>((resolve) => (this.markSynced = resolve));
   hasSynced = false;
 
-  constructor(private readonly options: InformerOptions<Raw, T>) {}
+  private readonly turns: Turns;
+
+  constructor(private readonly options: InformerOptions<Raw, T>) {
+    this.turns = new Turns(options.clock);
+  }
 
   start(): void {
     this.running ??= this.run();
@@ -164,10 +169,12 @@ export class Informer<Raw extends RawObject, T> {
         this.put(raw);
         const entry = this.entries.get(keyOf(raw));
         if (entry !== undefined) entry.list = this.lists;
+        const over = this.turns.over();
+        if (over !== undefined) await over;
       }
       token = page.value.metadata.continue;
       resourceVersion = page.value.metadata.resourceVersion;
-      // A page is handled in one go; other work gets its turn between two.
+      // A page is parsed in one go; other work gets its turn between two.
       await new Promise((resolve) => setImmediate(resolve));
       if (this.isStopped()) return undefined;
     } while (token !== undefined && token !== "");

@@ -35,8 +35,8 @@ async function runWorker(options: WorkerOptions): Promise<void> {
   for (;;) {
     const key = await queue.take();
     if (key === undefined) return;
-    const over = turns.over();
-    if (over !== undefined) await over;
+    // Asked again after each wait: all workers wake in one turn, and the first may use it up.
+    for (let over = turns.over(); over !== undefined; over = turns.over()) await over;
     metrics.activeWorkers.inc({ controller });
     const started = options.clock.monotonic();
     const result = await reconcileOnce(key, options);

@@ -98,7 +98,9 @@ interface Drawing {
 
 function planOf({ nodeUID, ordered, render, text }: Drawing): Plan {
   const rules = ordered.map(({ metadata: { name = "", uid = "", generation = 0 } }) => ({ uid, name, generation }));
-  return { nodeUID, hash: hashOfText(text), rules, text: render };
+  // Usually written at once; as long as nobody needs the memory, it is not put together a second time for that.
+  const rendered = new WeakRef({ text });
+  return { nodeUID, hash: hashOfText(text), rules, text: () => rendered.deref()?.text ?? render() };
 }
 
 function draw(

@@ -16,7 +16,7 @@ import { OwnController, withoutDeployedControllers } from "../support/e2e/own-co
 import { mirror, readTap, ready, tapReference, untap } from "../support/e2e/taps";
 
 const isLong = process.env["LONG"] === "1";
-const RUNS = isLong ? 20 : 1;
+const RUNS = isLong ? Number(process.env["RUNS"] ?? 20) : 1;
 const PATIENCE = { seconds: 90, pauseMilliseconds: 50 };
 const QUIET_SECONDS = 2;
 const [STAYS, GOES] = ["e2e-stays", "e2e-goes"];

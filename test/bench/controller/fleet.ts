@@ -112,7 +112,8 @@ const ENVIRONMENT = {
   metricsPort: 0,
   ovsRunDirectory: "/run/openvswitch",
   netnsDirectory: "/run/netns",
-  keepsCertificates: true,
+  // The stand-in keeps no Secrets: they would be made again and again.
+  keepsCertificates: false,
   cleanupDeadlineSeconds: 60,
   drainDeadlineSeconds: 120,
 };

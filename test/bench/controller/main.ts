@@ -4,11 +4,11 @@
  */
 import { Command } from "commander";
 import { cpus, loadavg, totalmem } from "node:os";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { percentile } from "../e2e/statistics";
 import { Fleet, JOBS_PER_SECOND } from "./fleet";
 import { measureIndex } from "./index-vs-naive";
 import { Population } from "./population";
+import { Stalls } from "./stalls";
 import { TRAFFIC_CONTROLS } from "./stand-in";
 
 interface Options {
@@ -51,19 +51,19 @@ async function controller(): Promise<void> {
   try {
     // The benchmark's own memory is in the process, too: what is there before the controller is not the controller's.
     const before = heap();
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
+    const stalls = new Stalls();
     const started = performance.now();
     const cpuBefore = process.cpuUsage();
     const running = await fleet.startController();
     while (!running.ready()) await sleep(20);
     const synced = performance.now() - started;
-    const stall = delay.max / 1e6;
+    const whileListing = stall(stalls);
     await fleet.untilPlanned(nodes);
     row("start: CPU until all plans were written", share(process.cpuUsage(cpuBefore), performance.now() - started));
     row("start: replicas complete", ms(synced));
     row("start: all plans written", ms(performance.now() - started));
-    row("longest stall of the event loop while listing", ms(stall));
+    row("longest stall of the event loop while listing", whileListing);
+    row("longest stall until all plans were written", stall(stalls));
     await settled(fleet);
     const settledAfter = performance.now() - started;
     row("start: everything settled, statuses and Jobs too", ms(settledAfter));
@@ -72,29 +72,32 @@ async function controller(): Promise<void> {
       `Jobs made, at most ${JOBS_PER_SECOND} a second`,
       `${jobs}, ${((jobs * 1000) / settledAfter).toFixed(1)} a second`,
     );
-    row("longest stall of the event loop until then", ms(delay.max / 1e6));
+    row("longest stall until then", stall(stalls));
     row("heap of the controller", mb(heap() - before));
     row("resident memory of the process, benchmark included", mb(process.memoryUsage().rss));
-    await events(fleet, population, delay);
-    await bigNamespace(fleet, population);
+    await events(fleet, population, stalls);
+    await bigNamespace(fleet, population, stalls);
+    stalls.stop();
     const atRest = await fleet.requests();
     const cpu = process.cpuUsage();
     await sleep(seconds * 1000);
     const used = process.cpuUsage(cpu);
     row("at rest: CPU", `${(((used.user + used.system) / 1e6 / seconds) * 100).toFixed(1)} %`);
     row("at rest: writes, the Lease apart", String(writes(await fleet.requests()) - writes(atRest)));
+    row("heap of the controller at the end", mb(heap() - before));
+    row("most memory that the process has had resident, benchmark included", mb(process.resourceUsage().maxRSS * 1024));
   } finally {
     await fleet.stop();
   }
 }
 
 /** Pods replaced at 200 a second, as by rolling updates: event → plan that has the new Pod. */
-async function events(fleet: Fleet, population: Population, delay: { reset(): void; max: number }): Promise<void> {
+async function events(fleet: Fleet, population: Population, stalls: Stalls): Promise<void> {
   const count = options.seconds * EVENTS_PER_SECOND;
   const before = await fleet.requests();
   const from = fleet.plans.length;
   const cpu = process.cpuUsage();
-  delay.reset();
+  stalls.take();
   const started = Date.now();
   const sent = new Map<string, number>();
   for (let i = 0; i < count; i++) {
@@ -120,14 +123,14 @@ async function events(fleet: Fleet, population: Population, delay: { reset(): vo
     "the same: CPU per event until all is settled, benchmark included",
     `${((used.user + used.system) / 1e3 / count).toFixed(1)} ms`,
   );
-  row("the same: longest stall of the event loop", ms(delay.max / 1e6));
+  row("the same: longest stall", stall(stalls));
   const after = await fleet.requests();
   row("the same: writes per event", ((writes(after) - writes(before)) / count).toFixed(2));
   row("the same: requests per event, the Lease's included", ((all(after) - all(before)) / count).toFixed(2));
 }
 
 /** One Namespace with 5,000 Pods on all nodes: relabelled, then tapped by a new TrafficControl. */
-async function bigNamespace(fleet: Fleet, population: Population): Promise<void> {
+async function bigNamespace(fleet: Fleet, population: Population, stalls: Stalls): Promise<void> {
   const { nodes, pods } = options;
   const namespace = (labels: Record<string, string>): Promise<void> =>
     fleet.put("/api/v1/namespaces", { metadata: { name: "big", uid: "big", labels } });
@@ -149,10 +152,12 @@ async function bigNamespace(fleet: Fleet, population: Population): Promise<void>
     const from = fleet.plans.length;
     const started = performance.now();
     const cpu = process.cpuUsage();
+    stalls.take();
     await act();
     await fleet.untilPlanned(Math.min(nodes, BIG_NAMESPACE_PODS), from);
     row(what, ms(performance.now() - started));
     row("the same: CPU", share(process.cpuUsage(cpu), performance.now() - started));
+    row("the same: longest stall", stall(stalls));
     await settled(fleet);
   };
   await measure(`Namespace with ${BIG_NAMESPACE_PODS} Pods relabelled → all ${nodes} plans written`, () =>
@@ -213,6 +218,11 @@ function all(requests: Record<string, number>): number {
 function share({ user, system }: NodeJS.CpuUsage, milliseconds: number): string {
   const seconds = (user + system) / 1e6;
   return `${seconds.toFixed(1)} s, ${((seconds * 100_000) / milliseconds).toFixed(0)} % of a core`;
+}
+
+function stall(stalls: Stalls): string {
+  const { passed, cpu } = stalls.take();
+  return `${cpu.toFixed(0)} ms of CPU, ${passed.toFixed(0)} ms passed`;
 }
 
 function ms(milliseconds: number): string {

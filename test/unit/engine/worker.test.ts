@@ -105,4 +105,31 @@ describe("Turns", () => {
     await finished;
     assert.ok(turns > 10, `${turns} turns`);
   });
+
+  it("give others their turn however many of them have waited for it", async () => {
+    const clock = systemClock;
+    const metrics = new EngineMetrics();
+    const queue = new WorkQueue({ name: "test", clock, metrics });
+    let [now, most] = [0, 0];
+    const reconcile = (): Promise<ReconcileResult> => {
+      const until = performance.now() + 6;
+      while (performance.now() < until);
+      most = Math.max(most, (now += 1));
+      return Promise.resolve({});
+    };
+    let isOver = false;
+    const watch = (): void => {
+      now = 0;
+      if (!isOver) setImmediate(watch);
+    };
+    for (let i = 0; i < 60; i++) queue.add(String(i));
+    const common = { controller: "test", queue, clock, metrics, log: logger("test") };
+    const finished = runWorkers({ ...common, reconcile, concurrency: 20, turns: new Turns(clock) });
+    watch();
+    while (queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    queue.stop();
+    await finished;
+    isOver = true;
+    assert.ok(most <= 3, `${most} in one turn`);
+  });
 });
