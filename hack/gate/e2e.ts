@@ -6,7 +6,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Cluster, down, type NetworkName, up } from "../cluster";
 import { deploy } from "../deploy";
-import { cacheDirectory, testTools, withLock } from "../toolchain";
+import { cacheDirectory, kwok, testTools, withLock } from "../toolchain";
 import { ended } from "./child";
 import type { Context } from "./context";
 import { mocha } from "./mocha";
@@ -23,6 +23,8 @@ export const SHORT_ON_OVN = ["the cluster's network", "mirror-web-app", "a Redir
 const root = path.join(import.meta.dirname, "../..");
 
 export async function e2e(context: Context, network: NetworkName): Promise<Report> {
+  // Only the long suite needs it; where the tests run, it cannot be built.
+  if (context.long && network === "ovs") await kwok(context.print);
   if (context.cluster !== undefined) {
     await testTools(context.print);
     return runTests(await Cluster.open(context.cluster), context);

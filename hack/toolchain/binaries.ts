@@ -7,6 +7,7 @@ import { cached, cachedPath, type CachedTool, type Progress } from "./cache";
 import { CERT_MANAGER_CRDS, certManagerTool } from "./cert-manager";
 import { goProblem } from "./go";
 import { etcd, helmTool, kubernetes } from "./kubernetes";
+import { kwokTool } from "./kwok";
 import { KUBERNETES_BINARIES } from "./versions";
 
 /** Names a folder with ready binaries, used instead of building them. */
@@ -43,6 +44,12 @@ export async function argoCd(progress?: Progress): Promise<string> {
 export async function actionlint(progress?: Progress): Promise<string> {
   await requireGoFor([actionlintTool]);
   return path.join(await cached(actionlintTool, progress), "actionlint");
+}
+
+/** Absolute path of kwok. */
+export async function kwok(progress?: Progress): Promise<string> {
+  await requireGoFor([kwokTool]);
+  return path.join(await cached(kwokTool, progress), "kwok");
 }
 
 /** Absolute paths of cert-manager's CRDs. */

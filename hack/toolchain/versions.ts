@@ -6,6 +6,7 @@ export const VERSIONS = {
   argoCd: "3.2.11",
   certManager: "1.18.2",
   actionlint: "1.7.7",
+  kwok: "0.8.0",
   /** The oldest Go release that the versions above can be built with. */
   go: "1.26",
 } as const;

@@ -20,6 +20,8 @@ export interface Creation {
   answered: number;
   /** Until the status said Ready. */
   ready: number;
+  /** The points, in seconds since the epoch. */
+  at: { sent: number; answered: number; copy: number };
 }
 
 export class Bench {
@@ -49,7 +51,8 @@ export class Bench {
       await ready(this.stage.objects, NAME, 1);
       const readyAt = wallClock();
       const copy = await arrival();
-      return { sent: ms(copy - sent), answered: ms(copy - answered), ready: ms(readyAt - sent) };
+      const at = { sent, answered, copy };
+      return { sent: ms(copy - sent), answered: ms(copy - answered), ready: ms(readyAt - sent), at };
     });
   }
 

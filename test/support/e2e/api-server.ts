@@ -31,7 +31,8 @@ export class ApiServer {
     private readonly connection: Connection,
   ) {}
 
-  static async start(): Promise<ApiServer> {
+  /** @param flags of the API server, besides those that it always has */
+  static async start(flags: string[] = []): Promise<ApiServer> {
     const programs = await binaries();
     const directory = await mkdtemp(path.join(tmpdir(), "api-server-"));
     const [etcdPort, peerPort, port] = await Promise.all([freePort(), freePort(), freePort()]);
@@ -56,7 +57,7 @@ export class ApiServer {
       ...["--secure-port", String(port), "--cert-dir", file("certificates"), "--token-auth-file", file("tokens.csv")],
       ...["--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.96.0.0/16"],
       ...["--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", file("sa.pub")],
-      ...["--service-account-signing-key-file", file("sa.key")],
+      ...["--service-account-signing-key-file", file("sa.key"), ...flags],
     ];
     const processes = [run(programs.etcd, etcd), run(programs["kube-apiserver"], server)];
     try {

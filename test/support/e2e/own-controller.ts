@@ -11,6 +11,7 @@ import {
   systemClock,
   type Clock,
   type Environment,
+  type KubernetesApi,
 } from "../../../capabilities/engine";
 import { CONTROLLER, OPERATOR_NAMESPACE, scale } from "./operator";
 import type { Stage } from "./stage";
@@ -20,6 +21,8 @@ export interface OwnControllerOptions {
   server?: string;
   environment?: Partial<Environment>;
   clock?: Clock;
+  /** Wraps the controller's client, to see what it does. */
+  observe?: (api: KubernetesApi) => KubernetesApi;
 }
 
 interface Deployment {
@@ -37,6 +40,7 @@ export class OwnController {
     private readonly environment: Environment,
     private readonly connection: Connection,
     private readonly clock: Clock,
+    private readonly observe: (api: KubernetesApi) => KubernetesApi,
   ) {}
 
   /** The deployed controllers must not run: see withoutDeployedControllers. */
@@ -60,7 +64,8 @@ export class OwnController {
       currentContext: "test",
     });
     const environment = { ...deployed, podName: "own-controller", ...options.environment };
-    const own = new OwnController(environment, new Connection(config), options.clock ?? systemClock);
+    const { clock = systemClock, observe = (api): KubernetesApi => api } = options;
+    const own = new OwnController(environment, new Connection(config), clock, observe);
     await own.begin();
     return own;
   }
@@ -76,7 +81,7 @@ export class OwnController {
     const { connection } = this;
     this.controller = await startController(this.environment, {
       clock: this.clock,
-      connect: (metrics, mayWrite) => new KubernetesClient({ connection, metrics, mayWrite }),
+      connect: (metrics, mayWrite) => this.observe(new KubernetesClient({ connection, metrics, mayWrite })),
       onLost: () => {
         this.losses += 1;
         this.starting = this.again();
