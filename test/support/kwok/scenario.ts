@@ -80,6 +80,7 @@ export class Scenario {
 
   /** Namespaces, nodes and Pods, all of them Running. */
   async populate(): Promise<void> {
+    const began = performance.now();
     await this.cluster.play("oneShot");
     const operator = [OPERATOR, NODES].map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } }));
     await this.createAll({ resource: RESOURCES.namespaces }, [...operator, ...namespaces]);
@@ -100,6 +101,7 @@ export class Scenario {
       },
       PATIENCE,
     );
+    this.say("nodes and Pods made, all Running", since(began));
   }
 
   /** Jobs that complete: on so many nodes something is tapped, and tapped no more. */
@@ -273,14 +275,10 @@ export class Scenario {
     path: ObjectPath,
     objects: { metadata: { namespace?: string; name?: string } }[],
   ): Promise<void> {
-    const queue = objects.values();
-    const work = async (): Promise<void> => {
-      for (const object of queue) {
-        const { namespace, name } = object.metadata;
-        must(await this.cluster.client.create({ ...path, namespace }, object), `Creating ${name}`);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_A_TIME }, work));
+    await sideBySide(objects, async (object) => {
+      const { namespace, name } = object.metadata;
+      must(await this.cluster.client.create({ ...path, namespace }, object), `Creating ${name}`);
+    });
   }
 
   private async patch(path: ObjectPath, change: object): Promise<void> {
@@ -288,7 +286,7 @@ export class Scenario {
   }
 
   private async remove(names: string[]): Promise<void> {
-    for (const name of names) await this.cluster.client.delete({ resource: TRAFFIC_CONTROL, name });
+    await sideBySide(names, (name) => this.cluster.client.delete({ resource: TRAFFIC_CONTROL, name }));
     await eventually("they are gone", () => names.every((name) => this.taps.get(name) === undefined), PATIENCE);
   }
 
@@ -299,7 +297,16 @@ export class Scenario {
 
   private say(what: string, figure: string): void {
     this.figures.push([what, figure]);
+    console.error(`      ${what}: ${figure}`);
   }
+}
+
+async function sideBySide<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = items.values();
+  const work = async (): Promise<void> => {
+    for (const item of queue) await act(item);
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, work));
 }
 
 function planState({ spec, status, metadata }: NodeTrafficPlan): PlanState {
