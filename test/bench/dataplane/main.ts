@@ -1,8 +1,8 @@
 /**
- * npm run bench:dataplane [-- --runs 20 --only recovery]: what the data plane costs, on real Open vSwitch in network
+ * npm run bench:dataplane [-- --runs 20 --network ovn --only recovery]: what the data plane costs, on real Open vSwitch in network
  * namespaces, side by side with the naive way. One table; takes some minutes, and makes its own lab.
  */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { cpus, loadavg, totalmem } from "node:os";
 import { execFileSync } from "node:child_process";
 import { table } from "../e2e/statistics";
@@ -12,6 +12,8 @@ import { flows } from "./flows";
 import { forwarding } from "./forwarding";
 import { idle } from "./idle";
 import { loss } from "./loss";
+import type { NetworkName } from "./network";
+import { lossOnOvn, recoveryOnOvn } from "./on-ovn";
 import { plans } from "./plans";
 import { recovery } from "./recovery";
 
@@ -22,20 +24,29 @@ const SECTIONS: Record<string, (runs: number) => Promise<Measurement[]>> = {
   "first-copies": firstCopies,
   loss,
   recovery,
-  forwarding,
+  forwarding: () => forwarding(),
   idle,
+};
+
+/** The same on OVN, and what is different there. */
+const ON_OVN: typeof SECTIONS = {
+  plans: (runs) => plans(runs, "ovn"),
+  loss: lossOnOvn,
+  recovery: recoveryOnOvn,
+  forwarding: () => forwarding("ovn"),
 };
 
 const options = new Command("bench:dataplane")
   .description("Measures flows, replacements, recovery, forwarding and the idle programmer.")
   .option("--runs <number>", "runs of each quick measurement", Number, 20)
   .option("--only <sections>", `some of ${Object.keys(SECTIONS).join(",")}`, (text) => text.split(","))
+  .addOption(new Option("--network <name>", "what the Pods hang on").choices(["ovs", "ovn"]).default("ovs"))
   .parse()
-  .opts<{ runs: number; only?: string[] }>();
+  .opts<{ runs: number; only?: string[]; network: NetworkName }>();
 
 const load = loadavg()[0]!;
 const found: Measurement[] = [];
-for (const [name, measure] of Object.entries(SECTIONS)) {
+for (const [name, measure] of Object.entries(options.network === "ovn" ? ON_OVN : SECTIONS)) {
   if (options.only && !options.only.includes(name)) continue;
   const started = performance.now();
   found.push(...(await measure(options.runs)));
@@ -50,7 +61,8 @@ function machine(): string {
   const hardware = `${cpus().length} × ${cpu?.model ?? "?"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
   const [ovs] = execFileSync("ovs-vswitchd", ["--version"], { encoding: "utf8" }).split("\n");
   const only = options.only ? ` --only ${options.only.join(",")}` : "";
-  const command = `npm run bench:dataplane -- --runs ${options.runs}${only}`;
+  const network = options.network === "ovs" ? "" : ` --network ${options.network}`;
+  const command = `npm run bench:dataplane -- --runs ${options.runs}${network}${only}`;
   const loads = `load average ${load.toFixed(1)} before and ${loadavg()[0]!.toFixed(1)} after`;
   return `Measured on ${hardware}, Node ${process.versions.node}, ${ovs}, ${loads}, with: ${command}`;
 }

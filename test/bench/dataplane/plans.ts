@@ -1,11 +1,11 @@
 /** From a plan's arrival at the programmer to its flows in force: the real programmer, resident and cold. */
-import { Lab } from "../../support/lab";
 import type { LabNode, LabProgrammer, LabRule } from "../../support/lab";
 import { planOf } from "../../support/lab/programmer";
 import type { PlannedPod } from "../../support/lab/programmer";
 import type { Measurement } from "../e2e/statistics";
 import { InForce } from "./in-force";
-import { attachPods } from "./many-pods";
+import { attachMany, labOn } from "./network";
+import type { NetworkName } from "./network";
 import { times } from "./timing";
 
 const TARGETS: Record<string, LabRule["targetPort"]> = {
@@ -14,23 +14,24 @@ const TARGETS: Record<string, LabRule["targetPort"]> = {
 };
 
 /** Few Pods and many on bridges of their own: each port of a bridge makes Open vSwitch slower with the next one. */
-export async function plans(runs: number): Promise<Measurement[]> {
+export async function plans(runs: number, network: NetworkName = "ovs"): Promise<Measurement[]> {
   const rounds = Math.max(5, Math.ceil(runs / 2));
   return [
-    ...(await on(10, rounds, (bench, pods) => bench.newTrafficControl(pods))),
-    ...(await on(1000, rounds, (bench, pods) => bench.manyPods(pods))),
+    ...(await on(network, 10, rounds, (bench, pods) => bench.newTrafficControl(pods))),
+    ...(await on(network, 1000, rounds, (bench, pods) => bench.manyPods(pods))),
   ];
 }
 
 async function on(
+  network: NetworkName,
   count: number,
   runs: number,
   measure: (bench: Bench, pods: readonly PlannedPod[]) => Promise<Measurement[]>,
 ): Promise<Measurement[]> {
-  const lab = await Lab.up({ nodes: { n1: [] } });
+  const lab = await labOn(network, { n1: { silent: 9 } });
   try {
     const node = lab.node("n1");
-    const pods = await attachPods(node, count);
+    const pods = await attachMany(lab, node, network, count);
     const programmer = await lab.program(node);
     const bench = new Bench(node, programmer, await InForce.watch(node), runs);
     await programmer.apply([]);
