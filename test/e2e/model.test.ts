@@ -14,7 +14,7 @@ import type { Pod } from "../support/e2e/pods";
 import { TEST_LABEL, mirror, ready, untap } from "../support/e2e/taps";
 import { repliesFrom, requestsTo } from "../support/e2e/traffic";
 
-const SECONDS = process.env["LONG"] === "1" ? 600 : 40;
+const SECONDS = process.env["LONG"] === "1" ? 600 : 20;
 const PACKETS = 3;
 const PATIENCE = { seconds: 60, pauseMilliseconds: 30 };
 const { group, version, kind } = NODE_TRAFFIC_PLAN;

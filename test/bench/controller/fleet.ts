@@ -61,13 +61,18 @@ export class Fleet {
     return (await next(this.server, "count")).requests;
   }
 
-  async startController(): Promise<Controller> {
+  /** A client of its own. */
+  connect(): Connection {
     const config = new KubeConfig();
     const cluster = { name: "stand-in", server: `http://127.0.0.1:${this.port}`, skipTLSVerify: true };
     config.loadFromClusterAndUser(cluster, { name: "bench", token: "none" });
     const connection = new Connection(config);
-    const lease = new Connection(config);
-    this.connections.push(connection, lease);
+    this.connections.push(connection);
+    return connection;
+  }
+
+  async startController(): Promise<Controller> {
+    const [connection, lease] = [this.connect(), this.connect()];
     this.controller = await startController(ENVIRONMENT, {
       connect: (metrics, mayWrite, purpose) =>
         purpose === "lease" ? leaseClient(lease, metrics) : new KubernetesClient({ connection, metrics, mayWrite }),

@@ -4,6 +4,15 @@
  */
 import { Command } from "commander";
 import { cpus, loadavg, totalmem } from "node:os";
+import {
+  EngineMetrics,
+  Informer,
+  KubernetesClient,
+  logger,
+  RESOURCES,
+  systemClock,
+} from "../../../capabilities/engine";
+import { podFacts, type PodFacts, type RawPod } from "../../../capabilities/selection";
 import { percentile } from "../e2e/statistics";
 import { Fleet, JOBS_PER_SECOND } from "./fleet";
 import { measureIndex } from "./index-vs-naive";
@@ -49,6 +58,7 @@ async function controller(): Promise<void> {
   const fleet = await Fleet.start(options);
   const population = new Population({ ...options, pods: pods + BIG_NAMESPACE_PODS });
   try {
+    await podsAlone(fleet);
     // The benchmark's own memory is in the process, too: what is there before the controller is not the controller's.
     const before = heap();
     const stalls = new Stalls();
@@ -89,6 +99,31 @@ async function controller(): Promise<void> {
   } finally {
     await fleet.stop();
   }
+}
+
+/** The informer of Pods by itself: what it keeps, and whether it lets others have their turn. */
+async function podsAlone(fleet: Fleet): Promise<void> {
+  const metrics = new EngineMetrics();
+  const before = heap();
+  const stalls = new Stalls();
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  const informer = new Informer<RawPod, PodFacts>({
+    api: new KubernetesClient({ connection: fleet.connect(), metrics }),
+    path: { resource: RESOURCES.pods },
+    project: podFacts,
+    onChange: () => undefined,
+    clock: systemClock,
+    log: logger("bench"),
+  });
+  informer.start();
+  await informer.synced;
+  row(`informer alone: ${informer.size} Pods listed`, ms(performance.now() - started));
+  row("the same: CPU", share(process.cpuUsage(cpu), performance.now() - started));
+  row("the same: longest stall", stall(stalls));
+  stalls.stop();
+  row("the same: heap", mb(heap() - before));
+  await informer.stop();
 }
 
 /** Pods replaced at 200 a second, as by rolling updates: event → plan that has the new Pod. */
