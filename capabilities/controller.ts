@@ -130,7 +130,7 @@ class TrafficController implements Controller {
     this.turns = new Turns(clock);
     this.nodeQueue = new WorkQueue({ name: "node", clock, metrics });
     this.trafficControlQueue = new WorkQueue({ name: "trafficcontrol", clock, metrics });
-    const { podName, podNamespace, nodesNamespace, cleanupDeadlineSeconds } = environment;
+    const { podName, podNamespace, nodesNamespace, antreaNamespace, cleanupDeadlineSeconds } = environment;
     const { programmerMode, jobsInFlight, jobsPerSecond, honoursOptOut } = environment;
     const deliveryMetrics = new DeliveryMetrics(metrics);
     /** For replicas. */
@@ -148,7 +148,10 @@ class TrafficController implements Controller {
     });
     this.desired = new DesiredState(new Set([podNamespace, nodesNamespace]));
     this.replicas = replicasOf(
-      { api: reader, nodesNamespace, honoursOptOut, relistMilliseconds, clock, log: logger("replicas"), isDraining },
+      {
+        ...{ api: reader, nodesNamespace, antreaNamespace, honoursOptOut, relistMilliseconds, clock, isDraining },
+        log: logger("replicas"),
+      },
       this.handlers(),
     );
     const { trafficControls, nodes, plans, jobs } = this.replicas;
@@ -192,6 +195,7 @@ class TrafficController implements Controller {
     this.trafficControlReconciler = new TrafficControlReconciler({
       replicas: this.replicas,
       desired: this.desired,
+      antreaNamespace,
       nodeReconciler: this.nodeReconciler,
       finalizer: new Finalizer({
         api,
@@ -301,6 +305,8 @@ class TrafficController implements Controller {
         const node = this.replicas.jobs.get(`${this.environment.nodesNamespace}/${job}`)?.node;
         if (node !== undefined) this.onNode(node);
       },
+      onAntrea: (after) => this.onAntrea(after?.servesTrafficControl === true),
+      onDefinition: (after) => this.onDefinition(after?.isForeign === true),
     };
   }
 
@@ -330,6 +336,20 @@ class TrafficController implements Controller {
     if (!this.isWorking) return;
     this.nodeQueue.add(name);
     this.reportOn(name);
+  }
+
+  private onAntrea(servesTrafficControl: boolean): void {
+    if (servesTrafficControl) this.log.warn("Antrea's agents act on TrafficControls: nothing is done beside them");
+    else this.log.info("Antrea's agents do not act on TrafficControls");
+    this.change(() => this.desired.standDown(servesTrafficControl));
+    this.reportingMetrics.setStoodDown(servesTrafficControl);
+  }
+
+  private onDefinition(isForeign: boolean): void {
+    if (isForeign) this.log.warn("the CRD of TrafficControls is not ours and has no status: none is written");
+    this.reporter.withoutStatus(isForeign);
+    this.reportingMetrics.setForeign(isForeign);
+    if (this.isWorking) this.visitTrafficControls();
   }
 
   private onJob(node: string): void {

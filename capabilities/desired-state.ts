@@ -22,8 +22,9 @@ import {
   type PodFacts,
   type Selection,
 } from "./selection";
-import type { TrafficControl } from "./api";
+import { REASONS, type TrafficControl } from "./api";
 import { hasFinalizer } from "./delivery";
+import type { Refusal } from "./reporting";
 
 interface KnownPlan {
   nodeUID: string;
@@ -41,6 +42,7 @@ export class DesiredState {
   private conflicts: ReadonlyMap<string, Conflict> = new Map();
   private tunnels: Tunnels = this.tunnelIndex.tunnels();
   private readonly plans = new Map<string, KnownPlan>();
+  private standsDown = false;
 
   constructor(operatorNamespaces: ReadonlySet<string>) {
     this.index = new SelectionIndex(operatorNamespaces);
@@ -64,6 +66,18 @@ export class DesiredState {
     this.conflictIndex.set(name, trafficControl);
     this.tunnelIndex.set(name, trafficControl);
     this.index.setTrafficControl(name, trafficControl && !isDeleting ? selectorFacts(trafficControl) : undefined);
+  }
+
+  /** Somebody else acts on TrafficControls: no plan names any. Taken back by false. */
+  standDown(standsDown: boolean): void {
+    if (standsDown === this.standsDown) return;
+    this.standsDown = standsDown;
+    for (const name of this.trafficControls.keys()) this.index.touch(name);
+    this.index.touchNodes();
+  }
+
+  get hasStoodDown(): boolean {
+    return this.standsDown;
   }
 
   /** The plan that the node should have. The same object until it may be another one. */
@@ -97,11 +111,12 @@ export class DesiredState {
     return this.conflicts.get(metadata.uid ?? "");
   }
 
-  /** Why there is no room for the TrafficControl on any node, as a sentence. */
-  refusalOf({ metadata }: TrafficControl): string | undefined {
+  /** Why there is no room for the TrafficControl on any node. */
+  refusalOf({ metadata }: TrafficControl): Refusal | undefined {
     this.resolve();
     if (!this.tunnels.withoutRoom.has(metadata.uid ?? "")) return undefined;
-    return `The tunnels of older TrafficControls lead to ${MAXIMUM_ITEMS} addresses, for more there is no room in a plan; send to one of those, or delete TrafficControls that are not needed.`;
+    const message = `The tunnels of older TrafficControls lead to ${MAXIMUM_ITEMS} addresses, for more there is no room in a plan; send to one of those, or delete TrafficControls that are not needed.`;
+    return { reason: REASONS.tooManyTunnels, message };
   }
 
   /** Which older Redirect acts instead of this one, and on how many of its Pods. */
@@ -146,7 +161,9 @@ export class DesiredState {
   /** Without the finalizer it could vanish with its taps in place, so no plan names it before it has one. */
   private isInForce(trafficControl: TrafficControl): boolean {
     const { uid = "" } = trafficControl.metadata;
-    return hasFinalizer(trafficControl) && !this.conflicts.has(uid) && !this.tunnels.withoutRoom.has(uid);
+    return (
+      !this.standsDown && hasFinalizer(trafficControl) && !this.conflicts.has(uid) && !this.tunnels.withoutRoom.has(uid)
+    );
   }
 
   /** Looks at what TrafficControls have in common once somebody asks: a list of them is one question, not as many as it has items. */

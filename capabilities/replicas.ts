@@ -1,4 +1,14 @@
 /** The controller's local copies of the API: which objects, which part of them. Made by controller.ts; every replica keeps them warm. */
+import {
+  ANTREA_CONFIG,
+  antreaFacts,
+  DEFINITION,
+  definitionFacts,
+  type AntreaFacts,
+  type DefinitionFacts,
+  type RawAntreaConfig,
+  type RawDefinition,
+} from "./antrea";
 import { LABELS, NODE_TRAFFIC_PLAN, TRAFFIC_CONTROL, type TrafficControl } from "./api";
 import {
   jobFacts,
@@ -35,6 +45,10 @@ export interface ReplicaHandlers {
   onPlan: (node: string, before: PlanFacts | undefined, after: PlanFacts | undefined) => void;
   onJob: (node: string) => void;
   onProgrammerPod: (key: string, before: ProgrammerPodFacts | undefined, after: ProgrammerPodFacts | undefined) => void;
+  /** Whether Antrea's agents act on TrafficControls themselves. */
+  onAntrea: (after: AntreaFacts | undefined) => void;
+  /** What the CRD of TrafficControls is. */
+  onDefinition: (after: DefinitionFacts | undefined) => void;
 }
 
 export interface Replicas {
@@ -46,6 +60,10 @@ export interface Replicas {
   jobs: Informer<RawJob, JobFacts>;
   /** Pods in the Jobs' namespace: how programmers have ended. */
   programmerPods: Informer<RawProgrammerPod, ProgrammerPodFacts>;
+  /** Antrea's configuration, at most one; not looked at by a drain, which acts whoever else does. */
+  antrea?: Informer<RawAntreaConfig, AntreaFacts>;
+  /** The CRD of TrafficControls, likewise. */
+  definitions?: Informer<RawDefinition, DefinitionFacts>;
 }
 
 /** What all of them have in common. */
@@ -67,13 +85,15 @@ export function startAll(replicas: Replicas): void {
 }
 
 export function allOf(replicas: Replicas): Replica[] {
-  const { trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods } = replicas;
-  return [trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods];
+  const { trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods, antrea, definitions } = replicas;
+  const others = [antrea, definitions].filter((replica) => replica !== undefined);
+  return [trafficControls, pods, namespaces, nodes, plans, jobs, programmerPods, ...others];
 }
 
 export interface ReplicaOptions {
   api: KubernetesApi;
   nodesNamespace: string;
+  antreaNamespace: string;
   relistMilliseconds?: number;
   clock: Clock;
   log: Logger;
@@ -84,7 +104,7 @@ export interface ReplicaOptions {
 }
 
 export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replicas {
-  const { nodesNamespace, honoursOptOut, isDraining = false, ...common } = options;
+  const { nodesNamespace, antreaNamespace, honoursOptOut, isDraining = false, ...common } = options;
   const programmers = { labelSelector: `${LABELS.component}=${PROGRAMMER_COMPONENT}` };
   return {
     trafficControls: new Informer<RawTrafficControl, TrafficControl>({
@@ -141,5 +161,23 @@ export function replicasOf(options: ReplicaOptions, on: ReplicaHandlers): Replic
       project: programmerPodFacts,
       onChange: (before, after, key) => on.onProgrammerPod(key, before, after),
     }),
+    ...(isDraining
+      ? {}
+      : {
+          antrea: new Informer<RawAntreaConfig, AntreaFacts>({
+            ...common,
+            path: { resource: RESOURCES.configMaps, namespace: antreaNamespace },
+            query: { fieldSelector: `metadata.name=${ANTREA_CONFIG.name}` },
+            project: antreaFacts,
+            onChange: (_before, after) => on.onAntrea(after),
+          }),
+          definitions: new Informer<RawDefinition, DefinitionFacts>({
+            ...common,
+            path: { resource: RESOURCES.customResourceDefinitions },
+            query: { fieldSelector: `metadata.name=${DEFINITION}` },
+            project: definitionFacts,
+            onChange: (_before, after) => on.onDefinition(after),
+          }),
+        }),
   };
 }

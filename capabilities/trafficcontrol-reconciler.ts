@@ -1,4 +1,5 @@
 /** Brings one TrafficControl to what it should be: finalizer and status while it lives, clean-up when it is deleted. Level-triggered. */
+import { ANTREA_CONFIG } from "./antrea";
 import { REASONS, type TrafficControl } from "./api";
 import { hasFinalizer, type Finalizer, type NodeReconciler } from "./delivery";
 import type { DesiredState } from "./desired-state";
@@ -10,6 +11,8 @@ import type { EventRecorder, NodeView, Reporter } from "./reporting";
 export interface TrafficControlReconcilerOptions {
   replicas: Pick<Replicas, "trafficControls" | "nodes" | "plans">;
   desired: DesiredState;
+  /** Where Antrea's configuration is. */
+  antreaNamespace: string;
   nodeReconciler: Pick<NodeReconciler, "troubleOf" | "excessOf">;
   finalizer: Finalizer;
   reporter: Reporter;
@@ -30,6 +33,7 @@ export class TrafficControlReconciler {
     if (trafficControl.metadata.deletionTimestamp !== undefined) {
       return hasFinalizer(trafficControl) ? this.cleanUp(trafficControl) : {};
     }
+    if (desired.hasStoodDown) return this.standDown(trafficControl);
     if (!hasFinalizer(trafficControl)) {
       // Its own write brings it back here, and its nodes into their queue.
       await finalizer.add(trafficControl);
@@ -44,6 +48,18 @@ export class TrafficControlReconciler {
       collectors: selection.collectors,
       optedOut: selection.optedOut,
     });
+  }
+
+  /** Somebody else acts on it. What we have in force goes first, and with it our finalizer. */
+  private async standDown(trafficControl: TrafficControl): Promise<ReconcileResult> {
+    const { finalizer, reporter, antreaNamespace } = this.options;
+    if (hasFinalizer(trafficControl)) {
+      const cleanup = await finalizer.release(trafficControl);
+      if (cleanup.state === "waiting") return { requeueAfterMilliseconds: cleanup.milliseconds };
+    }
+    const message = `The agents of Antrea act on TrafficControls themselves (feature gate TrafficControl in ConfigMap ${antreaNamespace}/${ANTREA_CONFIG.name}), so ovs-traffic-control does nothing. Turn one of the two off.`;
+    const refusal = { reason: REASONS.stoodDown, message };
+    return reporter.report(trafficControl, { nodes: [], refusal, collectors: [], optedOut: 0 });
   }
 
   private async cleanUp(trafficControl: TrafficControl): Promise<ReconcileResult> {

@@ -91,6 +91,8 @@ export const REASONS = {
   cleanupCompleted: "CleanupCompleted",
   cleanupAbandoned: "CleanupAbandoned",
   operatorUninstalled: "OperatorUninstalled",
+  stoodDown: "StoodDown",
+  schemaForeign: "SchemaForeign",
 } as const;
 
 /** Keys in external_ids of the OVSDB rows that are ours. */

@@ -16,6 +16,8 @@ export interface Environment {
   programmerMode: ProgrammerMode;
   /** Whether Namespaces may opt out by an annotation. */
   honoursOptOut: boolean;
+  /** Where Antrea is, if it is. */
+  antreaNamespace: string;
   /** Node programmers that may be starting at a time, and Jobs that may be made a second. */
   jobsInFlight: number;
   jobsPerSecond: number;
@@ -85,6 +87,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
     lingerSeconds: integer("LINGER_SECONDS", 300, 86_400),
     programmerMode: mode("PROGRAMMER_MODE"),
     honoursOptOut: flag("NAMESPACE_OPT_OUT", true),
+    antreaNamespace: text("ANTREA_NAMESPACE", "kube-system"),
     jobsInFlight: positive("JOBS_IN_FLIGHT", 50, 10_000),
     jobsPerSecond: positive("JOBS_PER_SECOND", 10, 1_000),
     metricsPort: integer("METRICS_PORT", 8080, 65_535),

@@ -15,6 +15,7 @@ export const RESOURCES = {
   deployments: { group: "apps", version: "v1", plural: "deployments" },
   jobs: { group: "batch", version: "v1", plural: "jobs" },
   leases: { group: "coordination.k8s.io", version: "v1", plural: "leases" },
+  customResourceDefinitions: { group: "apiextensions.k8s.io", version: "v1", plural: "customresourcedefinitions" },
   events: { group: "events.k8s.io", version: "v1", plural: "events" },
 } as const satisfies Record<string, Resource>;
 

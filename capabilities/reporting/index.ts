@@ -3,6 +3,6 @@ export { EventRecorder, type EventDetails } from "./events";
 export { ReportingMetrics } from "./metrics";
 export { type NodeView } from "./node-state";
 export { Reporter, type Situation } from "./reporter";
-export { statusOf, type StatusInput, type StatusOutput } from "./status";
+export { statusOf, type Refusal, type StatusInput, type StatusOutput } from "./status";
 export { targetText } from "./target";
 export { list } from "./words";

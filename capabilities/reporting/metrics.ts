@@ -16,6 +16,8 @@ export class ReportingMetrics {
   private readonly gauges;
   private readonly traffic;
   private readonly repaired;
+  private readonly stoodDown;
+  private readonly foreign;
   /** Monotonic time of the last moment in which every node was realized, by name. */
   private readonly realizedAt = new Map<string, number>();
   /** By node and the TrafficControl's UID. */
@@ -41,6 +43,16 @@ export class ReportingMetrics {
         "Seconds since all nodes with selected Pods were realized; since the controller knows of it, if they never were",
       ),
     };
+    this.stoodDown = metrics.gauge(
+      "trafficcontrol_stood_down",
+      "1 while nothing is done because Antrea's agents act on TrafficControls themselves",
+      [],
+    );
+    this.foreign = metrics.gauge(
+      "trafficcontrol_schema_foreign",
+      "1 while the CRD of TrafficControls is another one, without a status",
+      [],
+    );
     this.repaired = metrics.counter(
       "trafficcontrol_drift_repaired_total",
       "Times that flows or ports of ours had been changed by somebody else and were put right, as the nodes have reported",
@@ -76,6 +88,14 @@ export class ReportingMetrics {
       packets.inc({ name }, 0);
       bytes.inc({ name }, 0);
     }
+  }
+
+  setStoodDown(standsDown: boolean): void {
+    this.stoodDown.set({}, standsDown ? 1 : 0);
+  }
+
+  setForeign(isForeign: boolean): void {
+    this.foreign.set({}, isForeign ? 1 : 0);
   }
 
   forget(name: string): void {

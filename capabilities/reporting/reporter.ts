@@ -15,7 +15,7 @@ import { must, type Clock, type KubernetesApi, type ReconcileResult } from "../e
 import type { EventRecorder } from "./events";
 import type { ReportingMetrics } from "./metrics";
 import type { NodeView } from "./node-state";
-import { statusOf } from "./status";
+import { statusOf, type Refusal } from "./status";
 import { list } from "./words";
 
 const COALESCE_MS = 1_000;
@@ -30,8 +30,8 @@ const PATIENCE_MS = 200;
 export interface Situation {
   nodes: readonly NodeView[];
   conflict?: { winner: string; message: string };
-  /** Why no node has room for it. */
-  refusal?: string;
+  /** Why it is not in force on any node. */
+  refusal?: Refusal;
   /** An older Redirect acts instead on some of its Pods. */
   overruled?: { winner: string; pods: number };
   /** Pods that own the remoteIP and are therefore not selected. */
@@ -60,20 +60,33 @@ interface Memory {
   /** How long to wait after that before another count is written. */
   pause: number;
   unrealizedSince: Map<string, number>;
+  /** What the status would say, had the CRD one. */
+  unwritten?: TrafficControlStatus;
 }
+
+const FOREIGN_SCHEMA =
+  "The CRD trafficcontrols.crd.antrea.io is not that of ovs-traffic-control and has no status; what would stand there is in Events, metrics and the NodeTrafficPlans (kubectl get ntp).";
 
 export class Reporter {
   private readonly memories = new Map<string, Memory>();
   /** Names of those that are not realized on a node, by node. */
   private readonly waiting = new Map<string, Set<string>>();
+  private hasNoStatus = false;
 
   constructor(private readonly options: ReporterOptions) {}
 
-  async report(trafficControl: TrafficControl, situation: Situation): Promise<ReconcileResult> {
+  /** The CRD is somebody else's and stores no status: then nothing is written. */
+  withoutStatus(hasNoStatus: boolean): void {
+    this.hasNoStatus = hasNoStatus;
+    for (const memory of this.memories.values()) delete memory.unwritten;
+  }
+
+  async report(stored: TrafficControl, situation: Situation): Promise<ReconcileResult> {
     const { clock, metrics, asOfLastRun } = this.options;
-    const { name = "" } = trafficControl.metadata;
+    const { name = "" } = stored.metadata;
     const moment = clock.monotonic();
-    const memory = this.memoryOf(trafficControl, moment);
+    const memory = this.memoryOf(stored, moment);
+    const trafficControl = this.hasNoStatus ? { ...stored, status: memory.unwritten } : stored;
     const { collectors, ...rest } = situation;
     const unrealizedFor = new Map([...memory.unrealizedSince].map(([node, since]) => [node, moment - since]));
     const output = statusOf({ trafficControl, ...rest, asOfLastRun, unrealizedFor, now: clock.now() });
@@ -91,7 +104,8 @@ export class Reporter {
     if (wait > 0) return { requeueAfterMilliseconds: earliest(wait, output.recheckAfterMilliseconds) };
     memory.writtenAt = moment;
     memory.pause = isProgress ? Math.min(2 * memory.pause, MAXIMUM_PAUSE_MS) : COALESCE_MS;
-    await this.write(trafficControl, output.status);
+    if (this.hasNoStatus) this.tellOtherwise(trafficControl, memory, output.status);
+    else await this.write(trafficControl, output.status);
     return result;
   }
 
@@ -126,6 +140,15 @@ export class Reporter {
       const names = this.waiting.get(node);
       if (names?.delete(name) === true && names.size === 0) this.waiting.delete(node);
     }
+  }
+
+  private tellOtherwise(trafficControl: TrafficControl, memory: Memory, status: TrafficControlStatus): void {
+    if (memory.unwritten === undefined)
+      this.options.events.record(trafficControl, {
+        ...{ type: "Warning", reason: REASONS.schemaForeign, action: "Report", note: FOREIGN_SCHEMA },
+      });
+    memory.unwritten = status;
+    this.announce(trafficControl, status);
   }
 
   private async write(trafficControl: TrafficControl, status: TrafficControlStatus): Promise<void> {

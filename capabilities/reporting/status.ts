@@ -16,13 +16,19 @@ const SETTLE_MS = 1_000;
 const PORTLESS_MS = 60_000;
 const MAXIMUM_FAILURES = 10;
 
+/** Of the whole TrafficControl, until somebody changes something. The message is a sentence. */
+export interface Refusal {
+  reason: string;
+  message: string;
+}
+
 export interface StatusInput {
   trafficControl: TrafficControl;
   /** Existing nodes with selected Pods, in any order. */
   nodes: readonly NodeView[];
   conflict?: { winner: string; message: string };
-  /** Why no node has room for it, as a sentence. */
-  refusal?: string;
+  /** Why it is not in force on any node. */
+  refusal?: Refusal;
   /** Nobody watches the nodes since (oneShot mode): what is said holds for the last run. */
   asOfLastRun?: boolean;
   overruled?: { winner: string; pods: number };
@@ -129,7 +135,7 @@ function verdictsOf(input: StatusInput, judged: Judged[]): { verdicts: Verdict[]
     };
     return { verdicts: [...stalled(REASONS.conflictsWith, conflict.message), conflicted] };
   }
-  if (input.refusal !== undefined) return { verdicts: stalled(REASONS.tooManyTunnels, input.refusal) };
+  if (input.refusal !== undefined) return { verdicts: stalled(input.refusal.reason, input.refusal.message) };
   if (judged.length === 0) return { verdicts: [ready(REASONS.noPodsSelected, nothingSelected(input))] };
   const unrealized = judged.filter(({ state }) => state.state !== "realized" && state.state !== "notReady");
   const answering = judged.filter(({ state }) => state.state !== "notReady");

@@ -112,6 +112,7 @@ const ENVIRONMENT = {
   lingerSeconds: 300,
   programmerMode: "resident" as const,
   honoursOptOut: true,
+  antreaNamespace: "kube-system",
   jobsInFlight: 50,
   jobsPerSecond: JOBS_PER_SECOND,
   metricsPort: 0,

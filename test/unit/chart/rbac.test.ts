@@ -43,6 +43,8 @@ const RIGHTS: Record<string, string[]> = {
   [CONTROLLER]: [
     ...PEPR_STORE,
     "default: create events.events.k8s.io",
+    "kube-system: get list watch configmaps named antrea-config",
+    "everywhere: get list watch customresourcedefinitions.apiextensions.k8s.io named trafficcontrols.crd.antrea.io",
     "everywhere: create delete get list patch watch nodetrafficplans.ovs-traffic-control.dev",
     "everywhere: get list patch watch trafficcontrols.crd.antrea.io",
     "everywhere: get list watch namespaces",

@@ -14,6 +14,7 @@ export const NODES_NAMESPACE = "nodes-namespace";
 const EXPRESSIONS: Record<string, string> = {
   ".Release.Namespace": RELEASE_NAMESPACE,
   ".Values.nodesNamespace.name": NODES_NAMESPACE,
+  ".Values.antrea.namespace": "kube-system",
   'include "otc.peprStores" .': "[pepr-traffic-control-store, pepr-traffic-control-schedule]",
   'include "otc.labels" . | nindent 4': "",
   'include "otc.webhook" (dict "orElse" "") | nindent 4': "",

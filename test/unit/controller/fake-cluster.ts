@@ -33,6 +33,7 @@ const ENVIRONMENT: Environment = {
   lingerSeconds: 5,
   programmerMode: "resident",
   honoursOptOut: true,
+  antreaNamespace: "kube-system",
   jobsInFlight: 50,
   jobsPerSecond: 10,
   metricsPort: 0,

@@ -473,7 +473,7 @@ function missing(path: ObjectPath): ApiFailure {
   return failure(404, "NotFound", `${path.resource.plural} "${path.name ?? ""}" not found`);
 }
 
-/** labelSelector with equalities, and the one fieldSelector that the controller uses. */
+/** labelSelector with equalities, and the fieldSelectors that the controller uses. */
 function matches(object: FakeObject, query: Query): boolean {
   const labels = String(query["labelSelector"] ?? "")
     .split(",")
@@ -488,10 +488,10 @@ function matches(object: FakeObject, query: Query): boolean {
   return (
     isLabelled &&
     fields.every((term) => {
-      const [field = "", value = ""] = term.split("!=");
+      const [, field = "", operator, value = ""] = /^([^!=]+)(!?=)(.*)$/.exec(term) ?? [];
       const [part = "", name = ""] = field.split(".");
       const section = object[part] as Record<string, unknown> | undefined;
-      return (section?.[name] ?? "") !== value;
+      return ((section?.[name] ?? "") === value) === (operator === "=");
     })
   );
 }
