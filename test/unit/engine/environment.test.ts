@@ -12,6 +12,7 @@ describe("readEnvironment", () => {
       lingerSeconds: 300,
       programmerMode: "resident",
       honoursOptOut: true,
+      antreaNamespace: "kube-system",
       jobsInFlight: 50,
       jobsPerSecond: 10,
       metricsPort: 8080,
