@@ -17,7 +17,7 @@ export const NOT_RUN: readonly [RegExp, string][] = [
   [/finalizers":null/, "the last resort where nothing else is left; it leaves taps behind"],
   [/delete secret/, "admission-pods.test.ts changes certificates"],
   [/ grep changed/, "finds something only after somebody has changed flows: test/lab has the repairs"],
-  [/configmap antrea-config/, "needs Antrea's configuration: antrea.test.ts makes one"],
+  [/configmap antrea-config/, "needs Antrea's configuration: antrea-crd.test.ts makes one"],
   [/ top pods/, "needs a metrics server, which the embedded cluster has not"],
 ];
 
