@@ -81,13 +81,13 @@ export function podFacts({ metadata, spec, status }: RawPod): PodFacts {
   const created = Date.parse(metadata.creationTimestamp ?? "") / 1000;
   const staticUID = STATIC_UID.exec(metadata.annotations?.[MIRROR] ?? "")?.[0];
   return {
-    namespace: metadata.namespace,
+    namespace: shared(metadata.namespace),
     name: metadata.name,
     uid: metadata.uid,
     ...(Number.isNaN(created) ? {} : { created }),
     ...(staticUID === undefined ? {} : { staticUID }),
     labels: metadata.labels ?? {},
-    node: spec.nodeName ?? "",
+    node: shared(spec.nodeName ?? ""),
     hostNetwork: spec.hostNetwork ?? false,
     finished: status?.phase === "Succeeded" || status?.phase === "Failed",
     addresses: addresses.map((ip) => canonicalAddress(ip) ?? ip).slice(0, MAXIMUM_PER_POD),
@@ -146,4 +146,15 @@ function macsOf(annotation: string | undefined): string[] {
 
 export function isOperatorPod(pod: PodFacts, operatorNamespaces: ReadonlySet<string>): boolean {
   return pod.labels[LABELS.operator] === "true" && operatorNamespaces.has(pod.namespace);
+}
+
+/** Names of nodes and Namespaces that have been seen: as many as there have been. */
+const names = new Map<string, string>();
+
+/** Thousands of Pods name the same node: one string for all of them takes less memory, and is found in a Map without being compared. */
+function shared(name: string): string {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  names.set(name, name);
+  return name;
 }

@@ -221,8 +221,12 @@ export class SelectionIndex {
     this.candidates.add(selector, selector.restrictions);
     for (const item of this.items.fewest(selector.restrictions)) {
       const namespace = this.namespaces.get(item.namespace);
-      if (namespace !== undefined && matchesLabels(selector.matcher, item.labels, namespace)) this.link(item, selector);
+      if (namespace !== undefined && matchesLabels(selector.matcher, item.labels, namespace))
+        this.join(item, selector, 1);
     }
+    // It has selected nothing before: so its nodes are those that are concerned, each once and not for each of its Pods.
+    for (const node of selector.nodes.keys()) this.soil(node);
+    this.mark(selector);
     return selector;
   }
 
@@ -251,17 +255,29 @@ export class SelectionIndex {
   }
 
   private link(item: Item, selector: SelectorItem): void {
-    item.selectors.add(selector);
-    if (isRedirect(selector)) this.markRivals(item);
-    for (const { pod } of item.pods) this.count(selector, pod, 1);
+    this.join(item, selector, 1);
+    if (!this.optsOut(item.namespace)) for (const { pod } of item.pods) this.soil(pod.node);
     this.mark(selector);
   }
 
   private unlink(item: Item, selector: SelectorItem): void {
-    item.selectors.delete(selector);
-    if (isRedirect(selector)) this.markRivals(item);
-    for (const { pod } of item.pods) this.count(selector, pod, -1);
+    this.join(item, selector, -1);
+    if (!this.optsOut(item.namespace)) for (const { pod } of item.pods) this.soil(pod.node);
     this.mark(selector);
+  }
+
+  /** From now on, or no longer, the selector has the item's Pods. Says to nobody that it is so. */
+  private join(item: Item, selector: SelectorItem, by: 1 | -1): void {
+    if (by === 1) item.selectors.add(selector);
+    else item.selectors.delete(selector);
+    if (isRedirect(selector)) this.markRivals(item);
+    const { size } = item.pods;
+    if (this.optsOut(item.namespace)) {
+      selector.optedOut += by * size;
+      return;
+    }
+    selector.pods += by * size;
+    for (const { pod } of item.pods) step(selector.nodes, pod.node, by);
   }
 
   /** After a Pod has come, gone or changed its item or node. */
