@@ -26,6 +26,8 @@ export interface BuiltImage {
   reference: string;
 }
 
+/** The Dockerfile's first stage. */
+const FILES_NAME = "localhost/ovs-traffic-control-files:latest";
 const REPOSITORY_NAME = "docker.io/library/ovs-traffic-control";
 const ARCHIVES_KEPT = 4;
 
@@ -59,8 +61,11 @@ async function makeArchive(
 ): Promise<void> {
   const buildah = await Buildah.open(`${base.key}.storage`);
   if (!(await buildah.exists(BASE_NAME))) await buildah.build(BASE_NAME, base.directory, ["--layers=false"], progress);
-  const args = ["--layers", "--label", `org.opencontainers.image.version=${await version()}`];
-  await buildah.build(reference, REPOSITORY, [...args, ...(await aptConfiguration())], progress);
+  const args = ["--layers", ...(await aptConfiguration())];
+  // Under a name of its own, so that prune() below leaves it: another bundle need not install Debian's packages again.
+  await buildah.build(FILES_NAME, REPOSITORY, [...args, "--target", "files"], progress);
+  const label = ["--label", `org.opencontainers.image.version=${await version()}`];
+  await buildah.build(reference, REPOSITORY, [...args, ...label], progress);
   await writeArchive(buildah, reference, archive, buildah.file("layers"), progress);
   await buildah.prune();
 }
