@@ -3,7 +3,7 @@
  * process runs in the node's network namespace. Called by the effects of this room.
  */
 import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 import type { PathMtu } from "./mtu";
 
@@ -23,6 +23,11 @@ export interface KernelTunnel {
   kind: "vxlan" | "geneve";
   udpPort: number;
 }
+
+/** Flags of a link (include/uapi/linux/if.h). */
+const IFF_UP = 0x1;
+/** PROMISC and ALLMULTI: the kernel shows its own use of them, and would take that for ours if it were written back. */
+const COUNTED = 0x300;
 
 interface LinkJson {
   ifname?: string;
@@ -50,6 +55,7 @@ export class HostNetwork {
   /** Sets the link up, after taking IPv6 off it: the kernel must not speak on a port that is for copies. */
   async linkUp(name: string): Promise<string | null> {
     await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, "1").catch(() => undefined);
+    if (await upBySysfs(name)) return null;
     const output = await ip(["link", "set", "dev", name, "up"]);
     return output.ok ? null : output.text;
   }
@@ -87,6 +93,18 @@ export class HostNetwork {
   /** Makes the kernel ask for a neighbour (ARP or neighbour solicitation) without sending the neighbour anything else. */
   async askNeighbour(address: string, device: string): Promise<void> {
     await ip([isIPv6(address) ? "-6" : "-4", "neigh", "replace", address, "dev", device, "use"]);
+  }
+}
+
+/** Without a process, which takes as long as making the port. False where /sys may not be written. */
+async function upBySysfs(name: string): Promise<boolean> {
+  const file = `/sys/class/net/${name}/flags`;
+  try {
+    const flags = Number(await readFile(file, "utf8"));
+    await writeFile(file, `0x${((flags & ~COUNTED) | IFF_UP).toString(16)}`);
+    return true;
+  } catch {
+    return false;
   }
 }
 
