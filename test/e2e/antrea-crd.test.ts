@@ -4,20 +4,28 @@
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { createServer, request, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { FINALIZER, NODE_TRAFFIC_PLAN, REASONS, TRAFFIC_CONTROL } from "@ovs-traffic-control/api";
 import type { NodeTrafficPlan, TrafficControl } from "@ovs-traffic-control/api";
 import { parse } from "yaml";
+import { format, mistakes } from "../../capabilities/admission";
+import { issue } from "../../capabilities/admission/certificates/issue";
 import { startController, type Controller } from "../../capabilities/controller";
 import { Connection, KubernetesClient, must, readEnvironment, RESOURCES } from "../../capabilities/engine";
 import { antreaDefinition } from "../support/antrea-crd";
 import { ApiServer, CRDS } from "../support/e2e/api-server";
 import { eventually } from "../support/e2e/eventually";
+import { AdmissionProcess } from "../support/e2e/admission-process";
+import { EARLY, refusal } from "../support/e2e/refusal";
 import { condition, mirror } from "../support/e2e/taps";
+import { INVALID, manifest } from "../unit/admission/cases";
 
 const PLAN_CRD = path.join(import.meta.dirname, "../../crds/nodetrafficplans.yaml");
 const DEFINITION = { resource: CRDS, name: "trafficcontrols.crd.antrea.io" };
+const ADMISSION_REGISTRATION = { group: "admissionregistration.k8s.io", version: "v1" };
 const CONFIG = { resource: RESOURCES.configMaps, namespace: "kube-system" };
 const PATIENCE = { seconds: 60 };
 
@@ -26,12 +34,15 @@ describe("Antrea's CRD in place of ours, on an API server without a cluster", fu
   let server: ApiServer;
   let controller: Controller;
   let connection: Connection;
+  let admission: AdmissionProcess;
+  let front: Server;
   let hand: NodeJS.Timeout;
   let ours: unknown;
 
   before(async () => {
     server = await ApiServer.withTrafficControls();
-    await prepare();
+    admission = await AdmissionProcess.start(server);
+    await Promise.all([prepare(), callEarlyWebhook()]);
     ours = must(await server.client.get<{ spec: { versions: unknown } }>(DEFINITION), "Reading the CRD").spec.versions;
     const config = new KubeConfig();
     config.loadFromFile(server.kubeconfig);
@@ -48,6 +59,9 @@ describe("Antrea's CRD in place of ours, on an API server without a cluster", fu
     clearInterval(hand);
     await controller.stop();
     connection.close();
+    front.close();
+    front.closeAllConnections();
+    await admission.stop();
     await server.stop();
   });
 
@@ -60,8 +74,8 @@ describe("Antrea's CRD in place of ours, on an API server without a cluster", fu
       namespace?: string,
     ): Promise<void> => void must(await client.create({ resource, namespace }, object), "Preparing the API server");
     await make(CRDS, parse(await readFile(PLAN_CRD, "utf8"), { maxAliasCount: -1 }) as object);
-    for (const name of ["ovs-traffic-control", "ovs-traffic-control-nodes"])
-      await make(RESOURCES.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    const jobs = { apiVersion: "v1", kind: "Namespace", metadata: { name: "ovs-traffic-control-nodes" } };
+    await make(RESOURCES.namespaces, jobs);
     await make(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "n1" } });
     const conditions = [{ type: "Ready", status: "True", reason: "Test", message: "It is said to be." }];
     must(
@@ -81,6 +95,45 @@ describe("Antrea's CRD in place of ours, on an API server without a cluster", fu
       { apiVersion: "v1", kind: "Pod", metadata: { name: "web", labels: { app: "web" } }, spec },
       "default",
     );
+  }
+
+  /** The first of the chart's webhooks. Here is no Service to call it by, and its certificate is for that: `front` hands on. */
+  async function callEarlyWebhook(): Promise<void> {
+    const issued = await issue("localhost", Date.now(), 3_600_000);
+    const { port, serverName: servername, certificate } = admission;
+    front = createServer({ key: issued.key, cert: issued.certificate }, (asked, answer) => {
+      const { method, url: path, headers } = asked;
+      const through = { host: "127.0.0.1", port, servername, ca: certificate.ca };
+      asked.pipe(
+        request({ ...through, method, path, headers }, (answered) => {
+          answer.writeHead(answered.statusCode ?? 500, answered.headers);
+          answered.pipe(answer);
+        }),
+      );
+    });
+    await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+    const clientConfig = {
+      url: `https://localhost:${(front.address() as AddressInfo).port}/validate/v1alpha2`,
+      caBundle: Buffer.from(issued.ca).toString("base64"),
+    };
+    const { group, version, plural } = TRAFFIC_CONTROL;
+    const early = {
+      ...{ name: "early.ovs-traffic-control.dev", clientConfig, failurePolicy: "Ignore", sideEffects: "None" },
+      ...{ admissionReviewVersions: ["v1"], timeoutSeconds: 5 },
+      rules: [
+        {
+          apiGroups: [group],
+          apiVersions: [version],
+          resources: [plural],
+          operations: ["CREATE", "UPDATE"],
+          scope: "Cluster",
+        },
+      ],
+    };
+    const configuration = { metadata: { name: "ovs-traffic-control" }, webhooks: [early] };
+    const resource = { ...ADMISSION_REGISTRATION, plural: "mutatingwebhookconfigurations" };
+    const created = await server.client.create({ resource }, configuration);
+    must(created, "Creating the webhook configuration");
   }
 
   /** What a programmer would say to the plan as it is. */
@@ -127,10 +180,20 @@ describe("Antrea's CRD in place of ours, on an API server without a cluster", fu
       },
       PATIENCE,
     );
+  /** With Antrea's schema behind the webhook, which would let most of them pass. */
+  async function refusesMistakes(): Promise<void> {
+    for (const given of INVALID) {
+      const mistaken = { ...manifest(given), metadata: { name: "three" } };
+      const message = (await refusal(mistaken, server.kubeconfig)) ?? "";
+      assert.ok(message.startsWith(EARLY), `${given.title}: ${message}`);
+      for (const mistake of mistakes(mistaken))
+        assert.ok(message.includes(format(mistake)), `${given.title}: ${message}`);
+    }
+  }
   const metric = async (name: string): Promise<string | undefined> =>
     (await controller.metrics()).split("\n").find((line) => line.startsWith(`${name} `));
 
-  it("is noticed when it overwrites ours: results are told without a status, deletions end, and ours brings it back", async () => {
+  it("is noticed when it overwrites ours: results are told without a status, mistakes refused, deletions end, and ours brings it back", async () => {
     await overwrite(antreaDefinition().spec["versions"]);
     await said("one", REASONS.schemaForeign);
     assert.equal(await metric("trafficcontrol_schema_foreign"), "trafficcontrol_schema_foreign 1");
@@ -140,6 +203,7 @@ describe("Antrea's CRD in place of ours, on an API server without a cluster", fu
     // Twice as long as the shortest pause between two writes.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const after = await read("two");
+    await refusesMistakes();
     assert.equal(after?.status, undefined);
     assert.equal(after?.metadata.resourceVersion, before?.metadata.resourceVersion, "nobody has written to it");
     must(await server.client.delete({ resource: TRAFFIC_CONTROL, name: "two" }), "Deleting two");
