@@ -8,6 +8,8 @@ export interface Context {
   grep: string | undefined;
   /** All of the suite, also where `npm test` has the time for a part of it only. */
   whole: boolean;
+  /** Named by `--only`. */
+  asked: boolean;
   /** `npm run test:long`. */
   long: boolean;
   /** A running cluster with the operator in it, instead of one of the suite's own. */

@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { machineCommand, makeDisk, vmImage } from "../kernel";
+import { hasKvm, machineCommand, makeDisk, vmImage } from "../kernel";
 import { run } from "./child";
 import type { Context } from "./context";
 import { type Report, readReport } from "./report";
@@ -65,7 +65,16 @@ function exitOf(lines: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-async function bundleTests(into: string, { grep, long }: Context): Promise<void> {
+/** Where each instruction is translated, all of it takes hours: then only who asks for this suite gets all. */
+function isWhole({ long, asked, print }: Context): boolean {
+  if (long && !asked && !hasKvm())
+    print("  [kernel] No virtualization here: what npm test has of it. `npm run test:kernel` runs all, for hours.");
+  return long && (asked || hasKvm());
+}
+
+async function bundleTests(into: string, context: Context): Promise<void> {
+  const { grep } = context;
+  const long = isWhole(context);
   const all = (await readdir(path.join(root, "test/lab"))).filter((file) => file.endsWith(".test.ts"));
   const files = long ? all.filter((file) => !NOT_CONCERNED.includes(file)) : SOME;
   const tests = Object.fromEntries(files.map((file) => [`tests/${file}`, `test/lab/${file}`]));

@@ -100,8 +100,9 @@ async function runSuite(suite: Suite): Promise<Result> {
 async function report(suite: Suite): Promise<Report> {
   try {
     const { grep, long = false, cluster } = options;
-    const whole = long || options.network !== undefined || options.only?.includes(suite.name) === true;
-    const found = await suite.run({ signal: stop.signal, print, grep, whole, long, cluster, preparation });
+    const asked = options.only?.includes(suite.name) === true;
+    const whole = long || options.network !== undefined || asked;
+    const found = await suite.run({ signal: stop.signal, print, grep, whole, asked, long, cluster, preparation });
     if (ran(found.tally) || options.grep !== undefined) return found;
     return { tally: add(found.tally, oneFailed), crash: "ran nothing" };
   } catch (error) {

@@ -1,3 +1,3 @@
 /** The door of the virtual machine whose kernel has Open vSwitch's datapath. */
 export { makeDisk, vmImage } from "./image";
-export { machineCommand } from "./machine";
+export { hasKvm, machineCommand } from "./machine";

@@ -33,7 +33,7 @@ export function machineCommand({ image, job, results }: Machine): [string, ...st
 }
 
 /** /dev/kvm alone says little: there are machines whose processor has no virtualization to give. */
-function hasKvm(): boolean {
+export function hasKvm(): boolean {
   try {
     accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
     return /^flags\s*:.*\b(vmx|svm)\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
