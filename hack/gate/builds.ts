@@ -17,7 +17,7 @@ try {
     await binaries(progress);
     await helm(progress);
     await buildImage({ progress });
-    if (process.argv[2] === "e2e") await testTools(progress);
+    if (process.argv[2] === "e2e") await testTools(false, progress);
   }
   progress("done");
 } catch (error) {

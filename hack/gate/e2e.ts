@@ -26,10 +26,12 @@ export async function e2e(context: Context, network: NetworkName): Promise<Repor
   // Only the long suite needs it; where the tests run, it cannot be built.
   if (context.long && network === "ovs") await kwok(context.print);
   if (context.cluster !== undefined) {
-    await testTools(context.print);
+    await testTools(context.long, context.print);
     return runTests(await Cluster.open(context.cluster), context);
   }
   await context.preparation(network === "ovs" ? "e2e" : "e2e-ovn");
+  // What npm test needs has been built; the rest takes minutes once.
+  if (context.long) await testTools(true, context.print);
   const onWait = (holder: string): void =>
     context.print(`Process ${holder} is running end-to-end tests on this machine: waiting for it.`);
   return withLock(path.join(cacheDirectory(), "gate.lock"), { onWait }, () => onOwnCluster(context, network));

@@ -7,25 +7,12 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { CachedTool } from "./cache";
 import { go } from "./go";
+import { moduleAround } from "./go-module";
 import { VERSIONS } from "./versions";
 
 const MODULE = "github.com/argoproj/argo-cd/v3";
 const CRDS = ["application-crd.yaml", "appproject-crd.yaml"];
 const program = readFileSync(path.join(import.meta.dirname, "argo-cd/main.go"), "utf8");
-
-/** A go.mod that can build a program of the module's packages: a module's "replace" counts only where it is the main one. */
-function argoModule(upstream: string): string {
-  const goVersion = /^go (\S+)$/m.exec(upstream)?.[1] ?? VERSIONS.go;
-  const replacements = [...upstream.matchAll(/^(?:replace |\t)(\S+(?: v\S+)? => \S+ v\S+)/gm)].map(([, each]) => each);
-  if (replacements.length === 0) throw new Error(`go.mod of ${MODULE} v${VERSIONS.argoCd} replaces no modules`);
-  return [
-    "module ovs-traffic-control.dev/toolchain/argo-cd",
-    `go ${goVersion}`,
-    `require ${MODULE} v${VERSIONS.argoCd}`,
-    ...replacements.map((each) => `replace ${each}`),
-    "",
-  ].join("\n");
-}
 
 export const argoCdTool: CachedTool = {
   tool: "argo-cd",
@@ -35,7 +22,8 @@ export const argoCdTool: CachedTool = {
     const options = { cwd: scratch, what: `Argo CD ${VERSIONS.argoCd}`, progress };
     const download = ["mod", "download", "-json", `${MODULE}@v${VERSIONS.argoCd}`];
     const { GoMod, Dir } = JSON.parse(await go(download, { cwd: scratch })) as { GoMod: string; Dir: string };
-    await writeFile(path.join(scratch, "go.mod"), argoModule(await readFile(GoMod, "utf8")));
+    const module = { path: MODULE, version: VERSIONS.argoCd };
+    await writeFile(path.join(scratch, "go.mod"), moduleAround("argo-cd", module, await readFile(GoMod, "utf8")));
     await writeFile(path.join(scratch, "main.go"), program);
     await go(["mod", "tidy"], options);
     const flags = ["-trimpath", "-ldflags", `-s -w -X ${MODULE}/common.version=${VERSIONS.argoCd}`];

@@ -4,7 +4,7 @@ import path from "node:path";
 import { actionlintTool } from "./actionlint";
 import { argoCdTool } from "./argo-cd";
 import { cached, cachedPath, type CachedTool, type Progress } from "./cache";
-import { CERT_MANAGER_CRDS, certManagerTool } from "./cert-manager";
+import { CERT_MANAGER_CRDS, certManagerCrdsTool, certManagerTool } from "./cert-manager";
 import { goProblem } from "./go";
 import { etcd, helmTool, kubernetes } from "./kubernetes";
 import { kwokTool } from "./kwok";
@@ -54,14 +54,23 @@ export async function kwok(progress?: Progress): Promise<string> {
 
 /** Absolute paths of cert-manager's CRDs. */
 export async function certManagerCrds(progress?: Progress): Promise<string[]> {
-  await requireGoFor([certManagerTool]);
-  const directory = await cached(certManagerTool, progress);
+  await requireGoFor([certManagerCrdsTool]);
+  const directory = await cached(certManagerCrdsTool, progress);
   return CERT_MANAGER_CRDS.map((name) => path.join(directory, name));
 }
 
-/** Has everything there that only the end-to-end tests call: where they run, there is no network to build from. */
-export async function testTools(progress?: Progress): Promise<void> {
-  for (const build of [certManagerCrds, actionlint, argoCd]) await build(progress);
+/** Absolute path of cert-manager's program. */
+export async function certManager(progress?: Progress): Promise<string> {
+  await requireGoFor([certManagerTool]);
+  return path.join(await cached(certManagerTool, progress), "cert-manager");
+}
+
+/**
+ * Has everything there that only the end-to-end tests call: where they run, there is no network to build from.
+ * @param isLong whether the long ones are run
+ */
+export async function testTools(isLong: boolean, progress?: Progress): Promise<void> {
+  for (const build of [certManagerCrds, actionlint, argoCd, ...(isLong ? [certManager] : [])]) await build(progress);
 }
 
 /** Whether `binaries()` would have to build something. */

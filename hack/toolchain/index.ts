@@ -5,6 +5,7 @@ export {
   actionlint,
   argoCd,
   binaries,
+  certManager,
   certManagerCrds,
   helm,
   kwok,

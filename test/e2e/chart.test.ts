@@ -1,11 +1,12 @@
 /** The chart, by the real helm against the real API server; what it has to agree on with the code is in test/unit/chart. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { parse } from "yaml";
-import { certManagerCrds, helm as helmBinary } from "../../hack/toolchain";
+import { helm as helmBinary } from "../../hack/toolchain";
+import { MATRIX } from "../support/chart-matrix";
+import { certManagerKinds, type Crd } from "../support/e2e/cert-manager";
 import { stage } from "../support/e2e/hooks";
 import { eventually } from "../support/e2e/eventually";
 import { mirror, tap, TEST_LABEL } from "../support/e2e/taps";
@@ -15,64 +16,6 @@ const CHART = path.join(import.meta.dirname, "../../charts/ovs-traffic-control")
 const NAMESPACE = "ovs-traffic-control";
 const JOBS = "ovs-traffic-control-nodes";
 const PROGRAMMER = "ovs-traffic-control-programmer";
-
-/** Values that change what is rendered. */
-const MATRIX: Record<string, string[]> = {
-  "the defaults": [],
-  "no CRDs": ["crds.enabled=false", "crds.nodeTrafficPlan=false"],
-  "CRDs that go with the release": ["crds.keep=false"],
-  "no store of Pepr": ["peprStore.create=false"],
-  "one replica and no budget": ["admission.replicas=1", "controller.replicas=1", "podDisruptionBudget.enabled=false"],
-  "an image by digest, from a registry with a password": [
-    "image.repository=registry.example/ovs-traffic-control",
-    `image.digest=sha256:${"0".repeat(64)}`,
-    "imagePullSecrets[0].name=registry",
-  ],
-  "Pods on some nodes": [
-    "admission.nodeSelector.role=infra",
-    "controller.nodeSelector.role=infra",
-    "admission.tolerations[0].operator=Exists",
-    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
-    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key=x",
-    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator=Exists",
-    "podAnnotations.example=text",
-    "priorityClassName=",
-  ],
-  "certificates by cert-manager": ["certificates.certManager.enabled=true"],
-  "certificates by an issuer of cert-manager that is there already": [
-    "certificates.certManager.enabled=true",
-    "certificates.certManager.issuerRef.name=company",
-    "certificates.certManager.issuerRef.kind=ClusterIssuer",
-    "certificates.certManager.duration=24h",
-    "certificates.certManager.renewBefore=8h",
-  ],
-  "policies for tenants": [
-    "tenancy.enabled=true",
-    "allowedTargets.remoteCIDRs={10.0.0.0/8,fd00::/8}",
-    "allowedTargets.devices={tap0,tap1}",
-  ],
-  "a ServiceMonitor": [
-    "serviceMonitor.enabled=true",
-    "serviceMonitor.labels.release=prometheus",
-    "serviceMonitor.interval=30s",
-  ],
-  "a PodMonitor": ["podMonitor.enabled=true", "podMonitor.interval=1m"],
-  "alerts and the dashboard": [
-    "prometheusRule.enabled=true",
-    "prometheusRule.for.OVSTrafficControlNoLeader=1m",
-    "prometheusRule.window=1m",
-    "grafanaDashboard.enabled=true",
-  ],
-  "no policies of the network and no drain": ["networkPolicy.enabled=false", "drain.enabled=false"],
-  "other paths and times": [
-    "programmer.ovsRunDirectory=/var/run/openvswitch",
-    "programmer.netnsDirectory=/var/run/netns",
-    "programmer.lingerSeconds=0",
-    "controller.cleanupDeadlineSeconds=3600",
-    "drain.deadlineSeconds=0",
-    "logLevel=debug",
-  ],
-};
 
 /** Kinds of the Prometheus Operator, which is not in the cluster. */
 const FOREIGN_KINDS = ["ServiceMonitor", "PodMonitor", "PrometheusRule"].map((kind) => {
@@ -89,24 +32,12 @@ const FOREIGN_KINDS = ["ServiceMonitor", "PodMonitor", "PrometheusRule"].map((ki
   };
 });
 
-interface Crd {
-  metadata: { name: string };
-  spec?: unknown;
-}
-
-/** cert-manager's own CRDs; what its chart would put into their metadata is left out. */
-async function certManagerKinds(): Promise<Crd[]> {
-  const files = await certManagerCrds();
-  const crds = await Promise.all(files.map(async (file) => parse(await readFile(file, "utf8")) as Crd));
-  return crds.map(({ metadata: { name }, ...crd }) => ({ ...crd, metadata: { name, labels: TEST_LABEL } }));
-}
-
 describe("the chart", () => {
   let foreign: Crd[] = [];
 
   before(async () => {
     const { cluster } = stage();
-    foreign = [...FOREIGN_KINDS, ...(await certManagerKinds())];
+    foreign = [...FOREIGN_KINDS, ...(await certManagerKinds(TEST_LABEL))];
     const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: foreign });
     await cluster.kubectl(["apply", "-f", "-"], { input });
     await eventually("the foreign kinds are served", () =>
@@ -148,6 +79,13 @@ describe("the chart", () => {
     await assert.rejects(render(["controller.replicas=many"]), /controller\.replicas|\/controller\/replicas/);
   });
 
+  it("refuses a Kubernetes that is too old for its objects, and takes the suffixes of distributions", async () => {
+    const template = (version: string): Promise<unknown> =>
+      helm(["template", "ovs-traffic-control", CHART, "--kube-version", version]);
+    await assert.rejects(template("1.30.9"), /requires kubeVersion: >=1\.31\.0/);
+    await template("1.31.4-eks-1234");
+  });
+
   it("brings the CRDs along when it is packaged", async () => {
     const directory = await mkdtemp(path.join(tmpdir(), "chart-"));
     try {
@@ -177,6 +115,18 @@ describe("the installed release", () => {
     const label = "jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}";
     assert.equal(await cluster.kubectl(["get", "namespace", NAMESPACE, "-o", label]), "restricted");
     assert.equal(await cluster.kubectl(["get", "namespace", JOBS, "-o", label]), "privileged");
+  });
+
+  it("has no shell in its containers", async () => {
+    const { cluster } = stage();
+    const inAdmission = (...argv: string[]): ReturnType<typeof cluster.host> =>
+      cluster.host("kubectl", [
+        ...["exec", "-n", NAMESPACE, "deployment/ovs-traffic-control-admission", "--"],
+        ...argv,
+      ]);
+    assert.equal((await inAdmission("node", "--version")).exitCode, 0);
+    for (const shell of ["sh", "bash", "/bin/busybox"])
+      assert.match((await inAdmission(shell)).stderr, /no such file or directory|executable file not found/);
   });
 
   it("has all the rights that it asks for", async () => {

@@ -4,6 +4,7 @@ import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { DOMAIN, LABELS } from "@ovs-traffic-control/api";
 import { readEnvironment } from "../../../capabilities/engine";
+import { MATRIX } from "../../support/chart-matrix";
 import { chartFile, chartYaml, objects } from "./templates";
 
 const root = path.join(import.meta.dirname, "../../..");
@@ -55,6 +56,19 @@ describe("the chart", () => {
       assert.deepEqual(known.sort(), Object.keys(value).sort(), `values of ${at} without a default in values.yaml`);
     };
     check(chartYaml("values.yaml"), schema, "values");
+  });
+
+  it("is given to the API server with each of its values set", () => {
+    const set = Object.values(MATRIX).flatMap((values) => values.map((value) => value.replace(/=.*$/, "")));
+    const leaves = (value: unknown, at: string): string[] =>
+      typeof value !== "object" || value === null || Array.isArray(value) || Object.keys(value).length === 0
+        ? [at]
+        : Object.entries(value).flatMap(([key, child]) => leaves(child, at === "" ? key : `${at}.${key}`));
+    const isSet = (leaf: string): boolean => set.some((name) => name === leaf || /^[.[]/.test(name.replace(leaf, "")));
+    assert.deepEqual(
+      leaves(chartYaml("values.yaml"), "").filter((leaf) => !isSet(leaf)),
+      [],
+    );
   });
 
   it("calls Pepr's objects by the uuid of the module", () => {

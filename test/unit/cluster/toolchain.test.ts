@@ -1,5 +1,6 @@
 /** The toolchain's pure parts: the module file that Kubernetes is built from, and what is read of the distribution. */
 import assert from "node:assert/strict";
+import { moduleAround } from "../../../hack/toolchain/go-module";
 import { kubernetesModule } from "../../../hack/toolchain/kubernetes";
 import { distribution, hasCandidate } from "../../../hack/toolchain/prerequisites";
 
@@ -34,6 +35,27 @@ replace (
 
   it("is refused if upstream's layout has changed, instead of building something else", () => {
     assert.throws(() => kubernetesModule("module k8s.io/kubernetes\n\ngo 1.26.0\n", "1.36.4"), /no staging modules/);
+  });
+});
+
+describe("a module around packages of another one", () => {
+  const module = { path: "example.com/upstream/v3", version: "3.2.1" };
+
+  it("needs the other one, and replaces what that replaces by published modules", () => {
+    const upstream =
+      "go 1.24.0\n\nreplace a.b/c => a.b/d v1.0.0\n\nreplace (\n\te.f/g v2 => e.f/h v2.1.0\n\tlocal => ../x\n)\n";
+    assert.deepEqual(moduleAround("tool", module, upstream).split("\n"), [
+      "module ovs-traffic-control.dev/toolchain/tool",
+      "go 1.24.0",
+      "require example.com/upstream/v3 v3.2.1",
+      "replace a.b/c => a.b/d v1.0.0",
+      "replace e.f/g v2 => e.f/h v2.1.0",
+      "",
+    ]);
+  });
+
+  it("is refused if the other one names no version of Go", () => {
+    assert.throws(() => moduleAround("tool", module, "module x\n"), /names no Go version/);
   });
 });
 

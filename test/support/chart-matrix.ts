@@ -1,0 +1,82 @@
+/** Values of the chart that are rendered and given to a real API server by test/e2e/chart.test.ts. */
+
+/** What is changed → the values. Each value of values.yaml is in at least one (test/unit/chart/chart.test.ts). */
+export const MATRIX: Record<string, string[]> = {
+  "the defaults": [],
+  "no CRDs": ["crds.enabled=false", "crds.nodeTrafficPlan=false", "antrea.namespace=default"],
+  "CRDs that go with the release": ["crds.keep=false"],
+  "no store of Pepr": ["peprStore.create=false"],
+  "one replica and no budget": ["admission.replicas=1", "controller.replicas=1", "podDisruptionBudget.enabled=false"],
+  "an image by digest, from a registry with a password": [
+    "image.repository=registry.example/ovs-traffic-control",
+    `image.digest=sha256:${"0".repeat(64)}`,
+    "imagePullSecrets[0].name=registry",
+  ],
+  "Pods on some nodes": [
+    "admission.nodeSelector.role=infra",
+    "controller.nodeSelector.role=infra",
+    "admission.tolerations[0].operator=Exists",
+    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
+    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].key=x",
+    "controller.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator=Exists",
+    "controller.tolerations[0].operator=Exists",
+    "admission.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
+    "admission.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey=zone",
+    "podAnnotations.example=text",
+    "priorityClassName=",
+  ],
+  "a tag, and other resources": [
+    "image.tag=1.2.3",
+    "image.pullPolicy=Always",
+    ...["admission", "controller"].flatMap((component) =>
+      ["requests.cpu=1", "requests.memory=1Gi", "limits.memory=2Gi"].map((each) => `${component}.resources.${each}`),
+    ),
+  ],
+  "oneShot Jobs, few at a time, in a Namespace that is there": [
+    "programmer.mode=oneShot",
+    "programmer.jobsInFlight=5",
+    "programmer.jobsPerSecond=1",
+    "nodesNamespace.create=false",
+    "nodesNamespace.name=ovs-traffic-control-nodes",
+    "namespaceOptOut=false",
+  ],
+  "a narrow network": ["networkPolicy.apiServerPorts={6443}", "networkPolicy.metricsFrom[0].ipBlock.cidr=10.0.0.0/8"],
+  "certificates by cert-manager": ["certificates.certManager.enabled=true"],
+  "certificates by an issuer of cert-manager that is there already": [
+    "certificates.certManager.enabled=true",
+    "certificates.certManager.issuerRef.name=company",
+    "certificates.certManager.issuerRef.kind=ClusterIssuer",
+    "certificates.certManager.duration=24h",
+    "certificates.certManager.renewBefore=8h",
+  ],
+  "policies for tenants": [
+    "tenancy.enabled=true",
+    "allowedTargets.remoteCIDRs={10.0.0.0/8,fd00::/8}",
+    "allowedTargets.devices={tap0,tap1}",
+  ],
+  "a ServiceMonitor": [
+    "serviceMonitor.enabled=true",
+    "serviceMonitor.labels.release=prometheus",
+    "serviceMonitor.interval=30s",
+  ],
+  "a PodMonitor": ["podMonitor.enabled=true", "podMonitor.interval=1m", "podMonitor.labels.release=prometheus"],
+  "alerts and the dashboard": [
+    "prometheusRule.enabled=true",
+    "prometheusRule.for.OVSTrafficControlNoLeader=1m",
+    "prometheusRule.window=1m",
+    "prometheusRule.labels.release=prometheus",
+    'prometheusRule.selector=job="taps"',
+    "prometheusRule.runbooks=https://example.com/runbooks",
+    "grafanaDashboard.labels.grafana_dashboard=yes",
+    "grafanaDashboard.enabled=true",
+  ],
+  "no policies of the network and no drain": ["networkPolicy.enabled=false", "drain.enabled=false"],
+  "other paths and times": [
+    "programmer.ovsRunDirectory=/var/run/openvswitch",
+    "programmer.netnsDirectory=/var/run/netns",
+    "programmer.lingerSeconds=0",
+    "controller.cleanupDeadlineSeconds=3600",
+    "drain.deadlineSeconds=0",
+    "logLevel=debug",
+  ],
+};
