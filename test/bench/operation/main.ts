@@ -1,37 +1,59 @@
 /**
  * npm run bench:operation: what the operator costs those who run it. A scrape of the controller's real /metrics, over HTTP, with
- * 300 TrafficControls in force on each of 1,000 nodes (the plans are in memory; there is no cluster); and whether two renders of
- * the chart differ. Prints Markdown for docs/benchmarks.md.
+ * 300 TrafficControls in force on each of 1,000 nodes (the plans are in memory; there is no cluster); whether two renders of
+ * the chart differ; and on a cluster of its own the time from installing to the first mirrored packet (install.ts). Prints
+ * Markdown for docs/benchmarks.md.
  */
 import { execFileSync } from "node:child_process";
-import { cpus, loadavg } from "node:os";
+import { once } from "node:events";
+import { loadavg } from "node:os";
 import path from "node:path";
 import { Command } from "commander";
 import { EngineMetrics, serveStatus, systemClock } from "../../../capabilities/engine";
 import { ReportingMetrics } from "../../../capabilities/reporting";
 import type { PlanFacts } from "../../../capabilities/planning";
-import { helm } from "../../../hack/toolchain";
+import { down, up } from "../../../hack/cluster";
+import { deploy } from "../../../hack/deploy";
+import { cacheDirectory, helm, withLock } from "../../../hack/toolchain";
 import type { TrafficControl } from "@ovs-traffic-control/api";
 import { percentile } from "../e2e/statistics";
+import { machine, markdown } from "../report";
 
 const options = new Command("bench:operation")
   .description("Measures a scrape of the controller, and compares two renders of the chart.")
   .option("--traffic-controls <number>", "TrafficControls", Number, 300)
   .option("--nodes <number>", "nodes", Number, 1_000)
   .option("--runs <number>", "scrapes", Number, 20)
+  .option("--installs <number>", "installations; 0 needs neither root nor a cluster", Number, 3)
   .parse()
-  .opts<{ trafficControls: number; nodes: number; runs: number }>();
+  .opts<{ trafficControls: number; nodes: number; runs: number; installs: number }>();
 
 const CHART = path.join(import.meta.dirname, "../../../charts/ovs-traffic-control");
+const CLUSTER = "bench-operation";
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
 
 const load = loadavg()[0]!;
 const rows = [...(await scrapes()), await renders()];
-const [cpu] = cpus();
-console.log(
-  `${cpus().length} × ${cpu?.model.trim() ?? "?"}, Node ${process.versions.node}; load average ${load.toFixed(1)} before.\n`,
-);
-console.log(["| what | figure |", "| --- | --- |", ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n"));
+console.log(`\n${markdown(["what", "figure"], rows)}`);
+if (options.installs > 0) {
+  const onWait = (holder: string): void => console.error(`Process ${holder} measures in cluster ${CLUSTER}: waiting.`);
+  await withLock(path.join(cacheDirectory(), `bench-${CLUSTER}.lock`), { onWait }, installations);
+}
+console.log(`\n${machine(load, "npm run bench:operation")}`);
+
+/** Inside the machine of a cluster of its own. */
+async function installations(): Promise<void> {
+  try {
+    const cluster = await up({ name: CLUSTER, nodes: 3 });
+    const { image } = await deploy(cluster);
+    const program = path.join(import.meta.dirname, "install.ts");
+    const args = ["--import", "tsx", program, CLUSTER, image, String(options.installs)];
+    const [code] = (await once(cluster.spawnHost(process.execPath, args, { stdio: "inherit" }), "exit")) as [number];
+    if (code !== 0) process.exitCode = 1;
+  } finally {
+    await down(CLUSTER);
+  }
+}
 
 async function scrapes(): Promise<[string, string][]> {
   const engine = new EngineMetrics({ processMetrics: true, version: "0.1.0" });
