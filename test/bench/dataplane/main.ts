@@ -14,7 +14,7 @@ import { idle } from "./idle";
 import { loss } from "./loss";
 import type { NetworkName } from "./network";
 import { lossOnOvn, recoveryOnOvn } from "./on-ovn";
-import { plans } from "./plans";
+import { fewPods, manyPods, plans } from "./plans";
 import { recovery } from "./recovery";
 
 /** Each measures on a lab of its own. `runs`: of what is quick. */
@@ -30,10 +30,12 @@ const SECTIONS: Record<string, (runs: number) => Promise<Measurement[]>> = {
 
 /** The same on OVN, and what is different there. */
 const ON_OVN: typeof SECTIONS = {
-  plans: (runs) => plans(runs, "ovn"),
   loss: lossOnOvn,
   recovery: recoveryOnOvn,
   forwarding: () => forwarding("ovn"),
+  "10-pods": (runs) => fewPods(runs, "ovn"),
+  "100-pods": (runs) => manyPods(runs, "ovn", 100),
+  "1000-pods": (runs) => manyPods(runs, "ovn", 1000),
 };
 
 const options = new Command("bench:dataplane")

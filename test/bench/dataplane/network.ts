@@ -11,7 +11,7 @@ export type NetworkName = "ovs" | "ovn";
 
 /** Logical switch of OVN on which the Pods are that are only rows. */
 const SWITCH = 9;
-/** Logical ports in one call of ovn-nbctl. */
+/** Ports in one call of ovn-nbctl or ovs-vsctl. */
 const BATCH = 100;
 
 /** A lab with these Pods: on OVN each on a logical switch of its own number, all Pods reach each other through its router. */
@@ -49,12 +49,12 @@ async function attachToOvn(lab: Lab, node: LabNode, count: number): Promise<Plan
     ]);
     await lab.ovn.nbctl(...words.slice(1));
   }
-  const words = pods.flatMap(({ uid, name, macs }, index) => [
+  const attach = pods.map(({ uid, name, macs }, index) => [
     ...["--", "add-port", "br-int", `p${index}`, "--", "set", "interface", `p${index}`, "type=patch"],
     ...[`options:peer=q${index}`, `external_ids:iface-id=lab_${name}`, `external_ids:iface-id-ver=${uid}`],
     ...[`external_ids:attached_mac="${macs[0]!}"`, "external_ids:sandbox=1"],
   ]);
-  await node.vsctl(...words);
+  for (let at = 0; at < count; at += BATCH) await node.vsctl(...attach.slice(at, at + BATCH).flat());
   await eventually("OVN has bound every Pod", async () => (await bound(node)) >= count, { seconds: 240 });
   return pods;
 }

@@ -14,12 +14,20 @@ const TARGETS: Record<string, LabRule["targetPort"]> = {
 };
 
 /** Few Pods and many on bridges of their own: each port of a bridge makes Open vSwitch slower with the next one. */
-export async function plans(runs: number, network: NetworkName = "ovs"): Promise<Measurement[]> {
-  const rounds = Math.max(5, Math.ceil(runs / 2));
-  return [
-    ...(await on(network, 10, rounds, (bench, pods) => bench.newTrafficControl(pods))),
-    ...(await on(network, 1000, rounds, (bench, pods) => bench.manyPods(pods))),
-  ];
+export async function plans(runs: number): Promise<Measurement[]> {
+  return [...(await fewPods(runs)), ...(await manyPods(runs))];
+}
+
+export function fewPods(runs: number, network: NetworkName = "ovs"): Promise<Measurement[]> {
+  return on(network, 10, rounds(runs), (bench, pods) => bench.newTrafficControl(pods));
+}
+
+export function manyPods(runs: number, network: NetworkName = "ovs", count = 1000): Promise<Measurement[]> {
+  return on(network, count, rounds(runs), (bench, pods) => bench.manyPods(pods));
+}
+
+function rounds(runs: number): number {
+  return Math.max(5, Math.ceil(runs / 2));
 }
 
 async function on(
@@ -68,8 +76,8 @@ class Bench {
     const all = rule("all", TARGETS["vxlan"]!, pods);
     const but = rule("all", TARGETS["vxlan"]!, pods.slice(0, -1));
     return [
-      ...(await this.figures("new TrafficControl, 1000 Pods, target shared", [base], [base, all])),
-      ...(await this.figures("one Pod more beside 999", [but], [all])),
+      ...(await this.figures(`new TrafficControl, ${pods.length} Pods, target shared`, [base], [base, all])),
+      ...(await this.figures(`one Pod more beside ${pods.length - 1}`, [but], [all])),
       await this.coldFigures(pods),
     ];
   }
