@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { CONDITIONS } from "@ovs-traffic-control/api";
 import { Capture } from "../support/capture";
+import { shellBlocks } from "../support/docs/commands";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import { WEB } from "../support/e2e/pods";
@@ -22,13 +23,12 @@ const ports = {
 } as const;
 const inline = mirror(NAME, ports.targetPort, ports);
 
-/** Joins the two ports of each web server's node, as an inspection device would. */
+/** Joins the two ports of each web server's node as docs/guide/first-redirect.md says it, with other names. */
 async function joinPorts(): Promise<void> {
-  const script = [
-    `ip link add ${WIRE} type bridge mcast_snooping 0 && ip link set ${WIRE} up`,
-    ...[IN, OUT].map((port) => `ip link set ${port} master ${WIRE} && bridge link set dev ${port} learning off`),
-  ].join(" && ");
-  await onNodes(script);
+  const block = shellBlocks("docs/guide/first-redirect.md").find((text) => text.includes("ip link add web-wire"));
+  assert.ok(block !== undefined, "the guide says how");
+  const script = block.replaceAll("web-wire", WIRE).replaceAll("web-in", IN).replaceAll("web-out", OUT);
+  await onNodes(`set -e\n${script}`);
 }
 
 async function removeWires(): Promise<void> {
