@@ -46,12 +46,15 @@ describe(`random histories for ${SECONDS} s`, function () {
     const seed = seedOfRun();
     console.log(`      SEED=${seed}`);
     const end = Date.now() + SECONDS * 1000;
+    // A busy machine gets the time for some batches.
+    const isOver = (): boolean => Date.now() > end && batches > 3;
     const history = fc.array(model.batch, { minLength: 4, maxLength: 12 });
     const holds = fc.asyncProperty(history, async (all) => {
+      if (isOver()) return;
       const state: model.Model = { taps: new Map(), pods: new Map(), namespaces: new Map() };
       await begin(state);
       for (const batch of all) {
-        if (Date.now() > end) return;
+        if (isOver()) return;
         for (const command of batch) await give(state, command);
         await settled(state);
         assert.deepEqual(await captured(), model.copies(state, PACKETS));
@@ -59,10 +62,8 @@ describe(`random histories for ${SECONDS} s`, function () {
       }
     });
     // Shrinking would take hours: the history that has failed is printed as it is.
-    const timeLimit = { interruptAfterTimeLimit: SECONDS * 1000, markInterruptAsFailure: false };
-    await fc.assert(holds, { seed, numRuns: 1_000, endOnFailure: true, ...timeLimit });
+    await fc.assert(holds, { seed, numRuns: 1_000, endOnFailure: true });
     console.log(`      ${batches} batches`);
-    assert.ok(batches > 3, `${batches} batches`);
   });
 
   /** No taps, no labels, all Pods. */
