@@ -183,7 +183,7 @@ describe("oneShot mode", function () {
     const { spec } = (job!.spec as { template: { spec: Record<string, unknown> } }).template;
     assert.equal(spec["automountServiceAccountToken"], false);
     const [container] = spec["containers"] as { command: string[] }[];
-    assert.deepEqual(container!.command.slice(2), ["--plan", "/etc/ovs-traffic-control/plan.json", "--once"]);
+    assert.deepEqual(container!.command.slice(-3), ["--plan", "/etc/ovs-traffic-control/plan.json", "--once"]);
     assert.notEqual(cluster.ready("tap"), "True Realized");
     await cluster.clock.advance(5_000);
     assert.equal(cluster.ready("tap"), "True Realized");
