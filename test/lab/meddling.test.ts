@@ -9,6 +9,8 @@ import { flows, ownFlows } from "../support/lab/contents";
 const PINGS = 6;
 const PATIENCE = { seconds: 20 };
 const SAVE = "/usr/share/openvswitch/scripts/ovs-save";
+/** In the long suite only: STP takes its time. */
+const slow = process.env["LONG"] === "1" ? it : it.skip;
 
 describe("taps on a bridge that somebody works on", () => {
   let lab: Lab;
@@ -182,7 +184,7 @@ describe("taps on a bridge that somebody works on", () => {
   });
 
   // The last one: Open vSwitch 3.1 does not forward again on all ports after stp_enable=false, taps or not.
-  it("are copied with STP on, which lets none of its own ports through", async () => {
+  slow("are copied with STP on, which lets none of its own ports through", async () => {
     await programmer.apply(both());
     const before = await ownFlows(node);
     const stp = ["other_config:stp-forward-delay=4", "other_config:stp-hello-time=1", "other_config:stp-max-age=6"];

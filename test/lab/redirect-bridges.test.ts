@@ -27,8 +27,8 @@ interface Placement {
 const placements: Placement[] = [
   { title: "both on the Pod's bridge", target: POD, back: POD, whole: false },
   { title: "target on another bridge, return port on the Pod's", target: "br-x", back: POD, whole: false },
-  { title: "both on another bridge", target: "br-x", back: "br-x", whole: true },
-  { title: "target on the Pod's bridge, return port on another", target: POD, back: "br-x", whole: true },
+  { title: "both on another bridge", target: "br-x", back: "br-x", whole: false },
+  { title: "target on the Pod's bridge, return port on another", target: POD, back: "br-x", whole: false },
   { title: "on two bridges, neither of them the Pod's", target: "br-x", back: "br-y", whole: true },
 ];
 
