@@ -5,6 +5,7 @@ import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import { keepCreating, refusal } from "../support/e2e/refusal";
 import { manifest } from "../unit/admission/cases";
+import { slow } from "../support/slow";
 
 const NAMESPACE = ["-n", "ovs-traffic-control"];
 const SECRET = [...NAMESPACE, "secret", "ovs-traffic-control-webhook-tls"];
@@ -55,26 +56,29 @@ describe("the webhook's certificates", () => {
     await eventually("caBundle is back", async () => (await caBundle()) === before, { seconds: 30 });
   });
 
-  it("are made anew twice at once: no restart, no failed request, and the CAs before go when all serve the new", async function () {
-    this.timeout(120_000);
-    const pods = await restarts();
-    const creating = keepCreating(manifest({ title: "", change: {} }, "e2e-certificates"));
-    for (let times = 0; times < 2; times++) {
-      const before = await certificate();
-      await kubectl("delete", ...SECRET);
-      await eventually("there is a new certificate", async () => !["", before].includes(await certificate()), {
-        seconds: 30,
-      });
-    }
-    assert.ok((await cas()) > 1, "the CAs of the certificates that are still served are trusted");
-    // The admission Pods look every ten seconds.
-    await eventually("one CA is trusted", async () => (await cas()) === 1, { seconds: 60, pauseMilliseconds: 500 });
-    const { count, failures } = await creating.stop();
-    assert.deepEqual(failures, []);
-    assert.ok(count > 10, `only ${count} requests were made`);
-    assert.equal(await restarts(), pods);
-    assert.equal(await refusal(manifest({ title: "", change: {} }, "e2e-certificates")), undefined);
-  });
+  slow(
+    "are made anew twice at once: no restart, no failed request, and the CAs before go when all serve the new",
+    async function () {
+      this.timeout(120_000);
+      const pods = await restarts();
+      const creating = keepCreating(manifest({ title: "", change: {} }, "e2e-certificates"));
+      for (let times = 0; times < 2; times++) {
+        const before = await certificate();
+        await kubectl("delete", ...SECRET);
+        await eventually("there is a new certificate", async () => !["", before].includes(await certificate()), {
+          seconds: 30,
+        });
+      }
+      assert.ok((await cas()) > 1, "the CAs of the certificates that are still served are trusted");
+      // The admission Pods look every ten seconds.
+      await eventually("one CA is trusted", async () => (await cas()) === 1, { seconds: 60, pauseMilliseconds: 500 });
+      const { count, failures } = await creating.stop();
+      assert.deepEqual(failures, []);
+      assert.ok(count > 10, `only ${count} requests were made`);
+      assert.equal(await restarts(), pods);
+      assert.equal(await refusal(manifest({ title: "", change: {} }, "e2e-certificates")), undefined);
+    },
+  );
 });
 
 const LONG = process.env["LONG"] === "1";

@@ -16,6 +16,7 @@ import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import { CONTROLLER, OPERATOR_NAMESPACE as NAMESPACE, podsOf } from "../support/e2e/operator";
 import { condition, mirror, readTap, tapReference } from "../support/e2e/taps";
+import { slow } from "../support/slow";
 
 const ROOT = path.join(import.meta.dirname, "../..");
 const CONTRIBUTION = "contrib/argo-cd/resource_customizations/crd.antrea.io/TrafficControl/health.lua";
@@ -147,7 +148,7 @@ describe("Argo CD", () => {
     assert.deepEqual(await stage().bridgeDifferences(untouched), []);
   });
 
-  it("leaves TrafficControls Terminating when the operator goes first", async () => {
+  slow("leaves TrafficControls Terminating when the operator goes first", async () => {
     const { objects } = stage();
     await taps.apply();
     await taps.inSync();
@@ -160,7 +161,7 @@ describe("Argo CD", () => {
     assert.ok((await readTap(objects, ONE))?.metadata.finalizers?.length, "nobody answers the finalizer");
   });
 
-  it("shows Progressing while there is no operator, and keeps the next wave back", async () => {
+  slow("shows Progressing while there is no operator, and keeps the next wave back", async () => {
     await later.apply();
     const { status } = await later.shows("it waits for the first wave", (found) =>
       (found.status?.operationState?.message ?? "").includes("waiting for healthy state"),
@@ -170,18 +171,21 @@ describe("Argo CD", () => {
     assert.equal(await readTap(stage().objects, FOUR), undefined);
   });
 
-  it("installs the operator from the chart, which finishes what is Terminating and what is Progressing", async function () {
-    this.timeout(180_000);
-    await operator.apply();
-    await operator.inSync(120);
-    await gone(ONE);
-    await taps.deleted();
-    await later.inSync();
-    const [three, four] = await Promise.all([THREE, FOUR].map((name) => readTap(stage().objects, name)));
-    const realized = condition(three, "Ready")?.lastTransitionTime ?? "never";
-    assert.ok(Date.parse(four?.metadata.creationTimestamp ?? "") >= Date.parse(realized), "one wave after the other");
-    await later.deleted();
-  });
+  slow(
+    "installs the operator from the chart, which finishes what is Terminating and what is Progressing",
+    async function () {
+      this.timeout(180_000);
+      await operator.apply();
+      await operator.inSync(120);
+      await gone(ONE);
+      await taps.deleted();
+      await later.inSync();
+      const [three, four] = await Promise.all([THREE, FOUR].map((name) => readTap(stage().objects, name)));
+      const realized = condition(three, "Ready")?.lastTransitionTime ?? "never";
+      assert.ok(Date.parse(four?.metadata.creationTimestamp ?? "") >= Date.parse(realized), "one wave after the other");
+      await later.deleted();
+    },
+  );
 
   async function gone(name: string): Promise<void> {
     const isGone = async (): Promise<boolean> => (await readTap(stage().objects, name)) === undefined;

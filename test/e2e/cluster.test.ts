@@ -6,6 +6,7 @@ import path from "node:path";
 import { Cluster, down, type NetworkName, TEST_IMAGE, up } from "../../hack/cluster";
 import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
+import { slow } from "../support/slow";
 
 /** No word that the command line of anything else on the machine contains. */
 const NAME = "gate-twin";
@@ -171,7 +172,7 @@ describe("a second cluster", function () {
     assert.equal(await restarts(), "0 0");
   });
 
-  it("gets a node back that has lost its namespaces, and its Pods start again", async () => {
+  slow("gets a node back that has lost its namespaces, and its Pods start again", async () => {
     kill(cluster.nodeNamespace("node-1"), "sleep");
     execFileSync("ip", ["netns", "delete", cluster.nodeNamespace("node-1")]);
     await bringUp();

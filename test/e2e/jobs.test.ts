@@ -13,12 +13,11 @@ import { JOBS_NAMESPACE } from "../support/e2e/operator";
 import { OwnController, withoutDeployedControllers } from "../support/e2e/own-controller";
 import { condition, mirror, readTap, ready, tap, untap } from "../support/e2e/taps";
 import { PingStream, ping, repliesFrom, requestsTo } from "../support/e2e/traffic";
+import { slow } from "../support/slow";
 
 const NAME = "e2e-jobs";
 const PATIENCE = { seconds: 90, pauseMilliseconds: 100 };
 const HOURS_MS = 3_600_000;
-/** Slow, so only in test:long. */
-const inLong = process.env["LONG"] === "1" ? it : it.skip;
 const mirrored = mirror(NAME, { vxlan: { remoteIP } });
 
 type Job = Reference & { metadata: { uid: string } };
@@ -31,7 +30,7 @@ type ProgrammerPod = Reference & { spec: { nodeName?: string }; status?: { phase
 describe("resident programmers", function () {
   this.timeout(240_000);
 
-  inLong(
+  slow(
     "are renewed when they are old, each once and one node after the other if the budget says so, and no copy is missing",
     () =>
       withoutDeployedControllers(stage(), async () => {
@@ -99,32 +98,35 @@ describe("resident programmers", function () {
     }
   });
 
-  it("are not waited for on a node whose kubelet is gone, which is named; when it is back, the node is programmed", async () => {
-    const { cluster, objects, web } = stage();
-    const [{ node: lost }] = web;
-    // One that lives on would go on with its work.
-    for (const job of await jobs())
-      await objects.delete({ apiVersion: "batch/v1", kind: "Job", metadata: job.metadata });
-    await eventually("no programmer is left", async () => (await programmers("Running")).length === 0, PATIENCE);
-    process.kill(cluster.pidOf(`${lost}-kubelet`)!, "SIGKILL");
-    try {
-      await eventually("the node is not ready", () => isNotReady(lost), PATIENCE);
-      await objects.apply(mirrored);
-      const { status } = await eventually(`${NAME} is Ready without ${lost}`, () => ready(objects, NAME), PATIENCE);
-      assert.deepEqual([status?.nodes, status?.desiredNodes], ["1/2", 2]);
-      assert.deepEqual(
-        status?.failures?.map(({ node, reason }) => [node, reason]),
-        [[lost, REASONS.nodeNotReady]],
+  slow(
+    "are not waited for on a node whose kubelet is gone, which is named; when it is back, the node is programmed",
+    async () => {
+      const { cluster, objects, web } = stage();
+      const [{ node: lost }] = web;
+      // One that lives on would go on with its work.
+      for (const job of await jobs())
+        await objects.delete({ apiVersion: "batch/v1", kind: "Job", metadata: job.metadata });
+      await eventually("no programmer is left", async () => (await programmers("Running")).length === 0, PATIENCE);
+      process.kill(cluster.pidOf(`${lost}-kubelet`)!, "SIGKILL");
+      try {
+        await eventually("the node is not ready", () => isNotReady(lost), PATIENCE);
+        await objects.apply(mirrored);
+        const { status } = await eventually(`${NAME} is Ready without ${lost}`, () => ready(objects, NAME), PATIENCE);
+        assert.deepEqual([status?.nodes, status?.desiredNodes], ["1/2", 2]);
+        assert.deepEqual(
+          status?.failures?.map(({ node, reason }) => [node, reason]),
+          [[lost, REASONS.nodeNotReady]],
+        );
+      } finally {
+        await up({ name: cluster.name, nodes: cluster.nodes.length, report: () => undefined });
+      }
+      await eventually(
+        "both nodes are programmed",
+        async () => (await readTap(objects, NAME))?.status?.nodes === "2/2",
+        PATIENCE,
       );
-    } finally {
-      await up({ name: cluster.name, nodes: cluster.nodes.length, report: () => undefined });
-    }
-    await eventually(
-      "both nodes are programmed",
-      async () => (await readTap(objects, NAME))?.status?.nodes === "2/2",
-      PATIENCE,
-    );
-  });
+    },
+  );
 
   it("are replaced when their node is deleted and made again under its name, and no copy is missing", async () => {
     const { cluster, objects, web } = stage();

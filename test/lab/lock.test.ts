@@ -10,10 +10,9 @@ import type { LabNode, LabPod, LabProgrammer, LabRule } from "../support/lab";
 import { database, ownFlows } from "../support/lab/contents";
 import { HeldWay } from "../support/lab/held-way";
 import { planOf } from "../support/lab/programmer";
+import { slow } from "../support/slow";
 
 const PINGS = 6;
-/** In the long suite only: it waits for what takes Open vSwitch seconds. */
-const slow = process.env["LONG"] === "1" ? it : it.skip;
 
 describe("a programmer that has lost the lock between its look and its bundle", function () {
   this.timeout(180_000);

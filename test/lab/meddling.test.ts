@@ -5,12 +5,11 @@ import { eventually } from "../support/e2e/eventually";
 import { DATAPATH, Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule } from "../support/lab";
 import { flows, ownFlows } from "../support/lab/contents";
+import { slow } from "../support/slow";
 
 const PINGS = 6;
 const PATIENCE = { seconds: 20 };
 const SAVE = "/usr/share/openvswitch/scripts/ovs-save";
-/** In the long suite only: STP takes its time. */
-const slow = process.env["LONG"] === "1" ? it : it.skip;
 
 describe("taps on a bridge that somebody works on", () => {
   let lab: Lab;

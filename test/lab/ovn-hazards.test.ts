@@ -9,8 +9,7 @@ import type { LabNode, LabPod, LabProgrammer, LabRule, Packet, Wire } from "../s
 import { ownFlows } from "../support/lab/contents";
 import { echoes, seen, through } from "../support/lab/inline";
 import { serve, fetchFrom } from "../support/lab/transfer";
-
-const IS_LONG = process.env["LONG"] === "1";
+import { slow } from "../support/slow";
 
 describe("hazards on real OVN", function () {
   let lab: Lab | undefined;
@@ -179,7 +178,7 @@ describe("hazards on real OVN", function () {
     assert.equal(more!.length, 10);
   });
 
-  (IS_LONG ? it : it.skip)("keeps a redirected connection while 500 logical ports come and go", async function () {
+  slow("keeps a redirected connection while 500 logical ports come and go", async function () {
     this.timeout(300_000);
     await programmer.apply([through(wire, [a])]);
     await serve(b, 8081, 200_000_000);

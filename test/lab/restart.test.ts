@@ -10,11 +10,10 @@ import type { LabNode, LabPod, LabProgrammer, LabRule } from "../support/lab";
 import { foreignFlows, ownFlows } from "../support/lab/contents";
 import { alive } from "../support/lab/place";
 import { planOf } from "../support/lab/programmer";
+import { slow } from "../support/slow";
 
 const PINGS = 6;
 const PATIENCE = { seconds: 60 };
-/** In the long suite only: it waits for what takes Open vSwitch seconds. */
-const slow = process.env["LONG"] === "1" ? it : it.skip;
 
 describe("ovs-ctl restart", function () {
   this.timeout(240_000);

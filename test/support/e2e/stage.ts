@@ -105,6 +105,7 @@ export class Stage {
   /** What Open vSwitch on every node looks like, once Pods that come or go have done so there too. */
   async bridges(): Promise<BridgeState[]> {
     await eventually("Pods and ports on the nodes are the same", () => this.portsSettled(), { seconds: 60 });
+    await logicalPortsSettled(this.cluster);
     return Promise.all(this.cluster.nodes.map((node) => bridgeState(this.cluster, node)));
   }
 
@@ -138,6 +139,30 @@ export class Stage {
     assert.deepEqual(ports.flat().sort(), expected.map(({ metadata }) => metadata.uid).sort());
     return true;
   }
+}
+
+/**
+ * OVN follows its ports by way of two databases: a Pod's flows go when its logical port has gone, which is after its port on the
+ * bridge. See `--wait=hv` in ovn-nbctl(8).
+ */
+async function logicalPortsSettled(cluster: Cluster): Promise<void> {
+  if (cluster.network !== "ovn") return;
+  const northbound = async (...args: string[]): Promise<string> => {
+    const { stdout, stderr, exitCode } = await cluster.host("ovn-nbctl", ["--timeout=60", ...args]);
+    if (exitCode !== 0) throw new Error(`ovn-nbctl ${args.join(" ")}: ${stderr.trim()}`);
+    return stdout;
+  };
+  const find = ["--bare", "--columns=options", "find", "Logical_Switch_Port", "external_ids:pod=true"];
+  await eventually("logical ports and the nodes' are those of the same Pods", async () => {
+    const [logical, ...ports] = await Promise.all([
+      northbound(...find),
+      ...cluster.nodes.map((node) => podsWithPorts(cluster, node)),
+    ]);
+    const uids = [...logical.matchAll(/iface-id-ver=(\S+)/g)].map(([, uid]) => uid);
+    assert.deepEqual(uids.sort(), ports.flat().sort());
+    return true;
+  });
+  await northbound("--wait=hv", "sync");
 }
 
 /** What a run has left that could not clean up: TrafficControls first, Pods, then Namespaces without waiting for them. */
