@@ -14,7 +14,7 @@ export { decideJob, type JobDecision, type JobSituation } from "./decide";
 export { JobBudget } from "./job-budget";
 export { Finalizer, hasFinalizer, type Cleanup } from "./finalizer";
 export { InForce } from "./in-force";
-export { buildJob, FRUGAL, jobName, PROGRAMMER_COMPONENT, templateHash, type Job, type JobSettings } from "./job";
+export { buildJob, jobName, PROGRAMMER_COMPONENT, templateHash, type Job, type JobSettings } from "./job";
 export { DeliveryMetrics } from "./metrics";
 export { NodeReconciler, type NodeReconcilerOptions, type NodeTrouble } from "./node-reconciler";
 export { outcomeOf, retryDelay, type Outcome } from "./outcome";

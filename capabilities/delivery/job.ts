@@ -137,7 +137,7 @@ function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
  * One such process is on each node. After 150 changes it has 67 MiB with these, 77 without (Node 24); after plans of 1,000 Pods 108
  * instead of 238, because the heap's young generation does not grow. The price is some tenths more of its CPU time then.
  */
-export const FRUGAL = {
+const FRUGAL = {
   flags: ["--max-semi-space-size=1", "--no-maglev"],
   env: [{ name: "MALLOC_ARENA_MAX", value: "1" }],
 };

@@ -1,6 +1,6 @@
 /**
  * The real node programmer on a node of the lab: the bundled program in the node's network namespace, with a plan from a
- * file instead of the API server, with the Job's settings of Node. Used by tests through Lab.program.
+ * file instead of the API server. Used by tests through Lab.program.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -10,7 +10,6 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Direction, NodeTrafficPlan, PlanPort, PlanSpec, PlanStatus } from "@ovs-traffic-control/api";
-import { FRUGAL } from "../../../capabilities/delivery";
 import { PATIENCE_FACTOR } from "../patience";
 import { within } from "./command";
 import type { LabNode } from "./node";
@@ -67,7 +66,6 @@ export class LabProgrammer {
   /** Starts the process; the plan, if there is one from before, is still there. */
   start({ once = false, lingerSeconds = 300, env = {}, namespace = this.node.namespace, as = [] }: LabRun = {}): void {
     const args = [
-      ...FRUGAL.flags,
       this.program,
       "--plan",
       this.file("plan"),
@@ -75,15 +73,8 @@ export class LabProgrammer {
       this.file("status"),
       ...(once ? ["--once"] : []),
     ];
-    const variables = Object.fromEntries(FRUGAL.env.map(({ name, value }) => [name, value]));
     const child = spawn("ip", within(namespace, "env", [...as, process.execPath, ...args]), {
-      env: {
-        ...process.env,
-        ...variables,
-        OVS_RUNDIR: this.node.runDir,
-        LINGER_SECONDS: String(lingerSeconds),
-        ...env,
-      },
+      env: { ...process.env, OVS_RUNDIR: this.node.runDir, LINGER_SECONDS: String(lingerSeconds), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;
