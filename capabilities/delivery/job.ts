@@ -133,15 +133,6 @@ function jobSpec(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
   };
 }
 
-/**
- * One such process is on each node. After 150 changes it has 67 MiB with these, 77 without (Node 24); after plans of 1,000 Pods 108
- * instead of 238, because the heap's young generation does not grow. The price is some tenths more of its CPU time then.
- */
-const FRUGAL = {
-  flags: ["--max-semi-space-size=1", "--no-maglev"],
-  env: [{ name: "MALLOC_ARENA_MAX", value: "1" }],
-};
-
 function container(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings) {
   return {
     name: PROGRAMMER_COMPONENT,
@@ -149,7 +140,6 @@ function container(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings)
     imagePullPolicy: "IfNotPresent",
     command: [
       "node",
-      ...FRUGAL.flags,
       "/app/node-programmer.js",
       ...(settings.programmerMode === "oneShot" ? ["--plan", `${PLAN_DIRECTORY}/${PLAN_FILE}`, "--once"] : []),
     ],
@@ -159,7 +149,6 @@ function container(node: Pick<NodeFacts, "name" | "uid">, settings: JobSettings)
       { name: "LINGER_SECONDS", value: String(settings.lingerSeconds) },
       { name: "OVS_RUNDIR", value: settings.ovsRunDirectory },
       { name: "NETNS_DIR", value: settings.netnsDirectory },
-      ...FRUGAL.env,
     ],
     // Root with every capability: links of internal ports, Pods' network namespaces, and a socket that SELinux labels openvswitch_var_run_t.
     securityContext: { privileged: true, runAsUser: 0, runAsNonRoot: false, readOnlyRootFilesystem: true },
