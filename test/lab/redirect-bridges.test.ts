@@ -32,7 +32,10 @@ const placements: Placement[] = [
   { title: "on two bridges, neither of them the Pod's", target: "br-x", back: "br-y", whole: true },
 ];
 
-describe("a redirect on several bridges", function () {
+/** In the long suite for the reason that redirect-matrix.test.ts gives. */
+const long = process.env["LONG"] === "1" ? describe : describe.skip;
+
+long("a redirect on several bridges", function () {
   this.timeout(120_000);
   let lab: Lab;
   let node: LabNode;
