@@ -8,8 +8,9 @@ import { hostile, type Hostile } from "../support/e2e/hostile";
 import { reviewOf, type AdmissionReview } from "../support/e2e/reviews";
 import { WebhookClient, type Answer } from "../support/e2e/webhook-client";
 import { manifest } from "../unit/admission/cases";
+import { IS_LONG } from "../support/slow";
 
-const REQUESTS = process.env["LONG"] === "1" ? 20_000 : 2_000;
+const REQUESTS = IS_LONG ? 20_000 : 2_000;
 const CONNECTIONS = 16;
 /** The heap's own ups and downs, with bodies of 2 MB; 20,000 requests that each left 4 KiB behind would exceed it. */
 const GROWTH_MIB = 80;

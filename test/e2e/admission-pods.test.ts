@@ -5,7 +5,7 @@ import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import { keepCreating, refusal } from "../support/e2e/refusal";
 import { manifest } from "../unit/admission/cases";
-import { slow } from "../support/slow";
+import { long, slow } from "../support/slow";
 
 const NAMESPACE = ["-n", "ovs-traffic-control"];
 const SECRET = [...NAMESPACE, "secret", "ovs-traffic-control-webhook-tls"];
@@ -81,9 +81,7 @@ describe("the webhook's certificates", () => {
   );
 });
 
-const LONG = process.env["LONG"] === "1";
-
-(LONG ? describe : describe.skip)("the loss of a node with an admission Pod", () => {
+long("the loss of a node with an admission Pod", () => {
   it("fails no request but those that are on their way to it, until its Pod is known to be gone", async function () {
     this.timeout(240_000);
     const { cluster } = stage();

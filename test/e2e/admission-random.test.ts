@@ -8,8 +8,9 @@ import { ApiServer } from "../support/e2e/api-server";
 import { EARLY, refusal } from "../support/e2e/refusal";
 import { nearlyRightSpec, validSpec } from "../unit/admission/arbitrary";
 import { BASE } from "../unit/admission/cases";
+import { IS_LONG } from "../support/slow";
 
-const SPECS = process.env["LONG"] === "1" ? 2_000 : 200;
+const SPECS = IS_LONG ? 2_000 : 200;
 
 const objectOf = (spec: unknown): Record<string, unknown> => ({
   ...{ apiVersion: "crd.antrea.io/v1alpha2", kind: "TrafficControl", metadata: { name: "random" }, spec },

@@ -6,10 +6,10 @@ import { helm as helmBinary } from "../../hack/toolchain";
 import { must } from "../../capabilities/engine";
 import { antreaDefinition } from "../support/antrea-crd";
 import { ApiServer, CRDS } from "../support/e2e/api-server";
+import { long } from "../support/slow";
 
 const CHART = path.join(import.meta.dirname, "../../charts/ovs-traffic-control");
 const OWNER = { "meta.helm.sh/release-name": "antrea", "meta.helm.sh/release-namespace": "kube-system" };
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
 
 interface Definition {
   metadata: { annotations: Record<string, string>; generation: number };

@@ -11,9 +11,9 @@ import { stage } from "../support/e2e/hooks";
 import { EARLY, refusal } from "../support/e2e/refusal";
 import { condition, mirror, readTap, ready, tap, untap } from "../support/e2e/taps";
 import { ping } from "../support/e2e/traffic";
+import { long } from "../support/slow";
 
 const CRD = "trafficcontrols.crd.antrea.io";
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
 const vxlan = (vni: number) => mirror(`e2e-antrea-${vni}`, { vxlan: { remoteIP, vni } });
 
 const kubectl = (...args: string[]): Promise<string> => stage().cluster.kubectl(args);

@@ -10,15 +10,15 @@ import { eventually } from "../support/e2e/eventually";
 import { stage } from "../support/e2e/hooks";
 import { EARLY, refusal } from "../support/e2e/refusal";
 import { manifest } from "../unit/admission/cases";
+import { long } from "../support/slow";
 
-const LONG = process.env["LONG"] === "1";
 const NAMESPACE = "ovs-traffic-control";
 const NAME = "ovs-traffic-control-webhook";
 const EXPIRY = "trafficcontrol_certificate_expiration_timestamp_seconds";
 
 const kubectl = (...args: string[]): Promise<string> => stage().cluster.kubectl(args);
 
-(LONG ? describe : describe.skip)("certificates by cert-manager", function () {
+long("certificates by cert-manager", function () {
   this.timeout(300_000);
   let certManager: CertManager;
 

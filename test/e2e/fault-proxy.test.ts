@@ -14,9 +14,9 @@ import type { Reference } from "../support/e2e/objects";
 import { JOBS_NAMESPACE } from "../support/e2e/operator";
 import { OwnController, withoutDeployedControllers } from "../support/e2e/own-controller";
 import { mirror, readTap, ready, tapReference, untap } from "../support/e2e/taps";
+import { IS_LONG } from "../support/slow";
 
-const isLong = process.env["LONG"] === "1";
-const RUNS = isLong ? Number(process.env["RUNS"] ?? 20) : 1;
+const RUNS = IS_LONG ? Number(process.env["RUNS"] ?? 20) : 1;
 const PATIENCE = { seconds: 90, pauseMilliseconds: 50 };
 const QUIET_SECONDS = 2;
 const [STAYS, GOES] = ["e2e-stays", "e2e-goes"];

@@ -13,7 +13,7 @@ import { JOBS_NAMESPACE } from "../support/e2e/operator";
 import { OwnController, withoutDeployedControllers } from "../support/e2e/own-controller";
 import { condition, mirror, readTap, ready, tap, untap } from "../support/e2e/taps";
 import { PingStream, ping, repliesFrom, requestsTo } from "../support/e2e/traffic";
-import { slow } from "../support/slow";
+import { long, slow } from "../support/slow";
 
 const NAME = "e2e-jobs";
 const PATIENCE = { seconds: 90, pauseMilliseconds: 100 };
@@ -160,7 +160,7 @@ describe("resident programmers", function () {
   });
 });
 
-(process.env["LONG"] === "1" ? describe : describe.skip)("oneShot mode", function () {
+long("oneShot mode", function () {
   this.timeout(300_000);
 
   before("ends the resident programmers, whose taps stay", async () => {

@@ -13,8 +13,9 @@ import * as model from "../support/e2e/model/model";
 import type { Pod } from "../support/e2e/pods";
 import { TEST_LABEL, mirror, ready, untap } from "../support/e2e/taps";
 import { repliesFrom, requestsTo } from "../support/e2e/traffic";
+import { IS_LONG } from "../support/slow";
 
-const SECONDS = process.env["LONG"] === "1" ? 600 : 20;
+const SECONDS = IS_LONG ? 600 : 20;
 const PACKETS = 3;
 const PATIENCE = { seconds: 60, pauseMilliseconds: 30 };
 const { group, version, kind } = NODE_TRAFFIC_PLAN;

@@ -6,12 +6,13 @@ import { markdown } from "../bench/report";
 import { onlyOn } from "../support/e2e/hooks";
 import { KwokCluster } from "../support/kwok/cluster";
 import { Scenario } from "../support/kwok/scenario";
+import { long } from "../support/slow";
 
 const NODES = Number(process.env["SCALE_NODES"] ?? 1_000);
 const SIZE = { nodes: NODES, pods: NODES * 10, trafficControls: Math.ceil(NODES * 0.3) };
 const JOBS = Math.ceil(NODES / 20);
 
-(process.env["LONG"] === "1" ? describe : describe.skip)(`${NODES} nodes of KWOK`, function () {
+long(`${NODES} nodes of KWOK`, function () {
   this.timeout(1_800_000);
 
   it("have the plans and statuses that matching says, and Jobs that end, while everything comes, changes and goes", async function () {

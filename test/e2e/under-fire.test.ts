@@ -21,11 +21,11 @@ import { stage } from "../support/e2e/hooks";
 import type { Reference } from "../support/e2e/objects";
 import type { Pod } from "../support/e2e/pods";
 import { mirror, ready, tap, untap } from "../support/e2e/taps";
+import { IS_LONG } from "../support/slow";
 
-const isLong = process.env["LONG"] === "1";
 /** At least; each thing is killed at least once. */
-const SECONDS = isLong ? 15 * 60 : 90;
-const QUIET_SECONDS = isLong ? 60 : 8;
+const SECONDS = IS_LONG ? 15 * 60 : 90;
+const QUIET_SECONDS = IS_LONG ? 60 : 8;
 const RECOVERY = { seconds: 120, pauseMilliseconds: 200 };
 const [MIRROR, REDIRECT] = ["e2e-fire-mirror", "e2e-fire-redirect"];
 /** Two cables; the far ends, joined by a Linux bridge, are the inspection device. They outlive ovs-vswitchd, as a device does. */

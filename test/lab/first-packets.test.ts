@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule } from "../support/lab";
+import { long } from "../support/slow";
 
 const PODS = 5;
 /** Each of them is new that many times: with another row in Open vSwitch and another MAC address. */
@@ -14,8 +15,6 @@ const TIMES = 10;
 const CONTAINER_START = { milliseconds: 100, processes: 12 };
 
 /** It makes a hundred Pods one after the other: in the long suite only. */
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
-
 long(`the first packets of ${PODS * TIMES} new Pods`, () => {
   let lab: Lab;
   let node: LabNode;

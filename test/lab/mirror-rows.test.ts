@@ -12,9 +12,9 @@ import { sendFrames } from "../support/lab/frames";
 import { installForeignPipeline, markAsAntrea } from "../support/lab/foreign-pipeline";
 import { echoes } from "../support/lab/inline";
 import { planOf } from "../support/lab/programmer";
+import { long } from "../support/slow";
 
 const PINGS = 5;
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
 
 describe("mirrors on a foreign pipeline", function () {
   this.timeout(120_000);

@@ -7,12 +7,11 @@ import { eventually } from "../support/e2e/eventually";
 import { DATAPATH, Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer } from "../support/lab";
 import { echoes, seen, through } from "../support/lab/inline";
+import { long } from "../support/slow";
 
 const PINGS = 4;
 const OVN = "br-int";
 const SWITCHED = "br-x";
-
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
 
 long("redirects between OVN's bridge and a switched one", function () {
   this.timeout(120_000);

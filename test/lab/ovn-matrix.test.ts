@@ -6,8 +6,8 @@ import type { Direction } from "@ovs-traffic-control/api";
 import { MIRROR_KINDS, mirrorMatrix } from "../support/lab/matrix/mirror";
 import { ON_OVN } from "../support/lab/matrix/peers";
 import { REDIRECT_KINDS, redirectMatrix } from "../support/lab/matrix/redirect";
+import { IS_LONG } from "../support/slow";
 
-const IS_LONG = process.env["LONG"] === "1";
 const directions: Direction[] = IS_LONG ? ["Ingress", "Egress", "Both"] : ["Both"];
 const some = <T extends { title: string }>(kinds: readonly T[], titles: readonly string[]): T[] =>
   kinds.filter(({ title }) => IS_LONG || titles.includes(title));

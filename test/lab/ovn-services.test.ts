@@ -11,11 +11,12 @@ import { seen, through } from "../support/lab/inline";
 import type { Place } from "../support/lab/inline";
 import { addressOf } from "../support/lab/matrix/peers";
 import { fetchFrom, serve } from "../support/lab/transfer";
+import { long } from "../support/slow";
 
 const BYTES = 200_000;
 const PORT = 8080;
 
-(process.env["LONG"] === "1" ? describe : describe.skip)("Services on real OVN", () => {
+long("Services on real OVN", () => {
   let lab: Lab;
   let node: LabNode;
   let programmer: LabProgrammer;

@@ -9,13 +9,12 @@ import { Lab } from "../support/lab";
 import type { LabNode, LabPod, LabProgrammer, LabRule } from "../support/lab";
 import { database, ownFlows } from "../support/lab/contents";
 import { planOf } from "../support/lab/programmer";
+import { long } from "../support/slow";
 
 const PINGS = 5;
 const PATIENCE = { seconds: 30, pauseMilliseconds: 10 };
 
 /** It waits for seconds where nothing may happen: in the long suite only. */
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
-
 long("the node programmer's process", () => {
   let lab: Lab;
   let node: LabNode;

@@ -11,6 +11,7 @@ import type { LabNode, LabPod, LabProgrammer, LabRule, Packet, Wire } from "../s
 import { database, flows, unflooded } from "../support/lab/contents";
 import { echoes, seen, through } from "../support/lab/inline";
 import { value } from "../support/lab-result";
+import { IS_LONG, long } from "../support/slow";
 
 const PINGS = 4;
 const POD = "br-int";
@@ -33,8 +34,6 @@ const placements: Placement[] = [
 ];
 
 /** In the long suite for the reason that redirect-matrix.test.ts gives. */
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
-
 long("a redirect on several bridges", function () {
   this.timeout(120_000);
   let lab: Lab;
@@ -114,7 +113,7 @@ long("a redirect on several bridges", function () {
 
   placements.forEach(({ title, whole }, index) => {
     describe(title, () => {
-      for (const direction of whole || process.env["LONG"] === "1" ? directions : (["Both"] as const))
+      for (const direction of whole || IS_LONG ? directions : (["Both"] as const))
         it(`${direction}: each packet goes through the device once`, async () => {
           const wire = wires[index]!;
           const status = await programmer.apply([through(wire, [pod], { direction })]);
@@ -148,7 +147,7 @@ long("a redirect on several bridges", function () {
     it("loses no packet while the ports move from bridge to bridge", async () => {
       const at = (index: number): LabRule[] => [through(wires[index]!, [pod])];
       await programmer.apply(at(0));
-      const rounds = process.env["LONG"] === "1" ? 10 : 1;
+      const rounds = IS_LONG ? 10 : 1;
       const pings = Promise.all(peers().map((peer) => pod.ping(peer, { count: 400 * rounds })));
       for (let round = 0; round < rounds; round++)
         for (const index of [1, 2, 3, 4, 2, 4, 3, 1, 0]) await programmer.apply(at(index));

@@ -11,14 +11,13 @@ import { ownFlows } from "../support/lab/contents";
 import { REFUSED_PORT, startEngine } from "../support/lab/engine";
 import { echoes, forget, handDevice, learned, learnedByBridge, seen, through } from "../support/lab/inline";
 import type { Place } from "../support/lab/inline";
+import { long } from "../support/slow";
 
 const PINGS = 6;
 const BROADCASTS = 3;
 const PATIENCE = { seconds: 30 };
 
 /** Daemons are restarted and STP takes its time: in the long suite only. */
-const long = process.env["LONG"] === "1" ? describe : describe.skip;
-
 long("a redirect", () => {
   let lab: Lab;
   let node: LabNode;

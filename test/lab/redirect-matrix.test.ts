@@ -4,8 +4,9 @@
  */
 import { SWITCHED } from "../support/lab/matrix/peers";
 import { REDIRECT_KINDS, redirectMatrix } from "../support/lab/matrix/redirect";
+import { IS_LONG } from "../support/slow";
 
-if (process.env["LONG"] === "1")
+if (IS_LONG)
   redirectMatrix("redirected packets", {
     network: SWITCHED,
     kinds: REDIRECT_KINDS,

@@ -8,6 +8,7 @@ import { RESOURCES, type Environment } from "../../../capabilities/engine";
 import { seeded } from "../../support/random";
 import type { Delivery, Fault } from "../engine/fake-api-server";
 import { FakeCluster } from "./fake-cluster";
+import { IS_LONG } from "../../support/slow";
 
 type Mode = Environment["programmerMode"];
 
@@ -51,10 +52,9 @@ const CHAOS: Record<string, (random: () => number) => (pending: Delivery[]) => D
       ({ watcher, key }, i) => !pending.slice(i + 1).some((later) => later.watcher === watcher && later.key === key),
     ),
 };
-const isLong = process.env["LONG"] === "1";
-const SEEDS = isLong ? 200 : 3;
+const SEEDS = IS_LONG ? 200 : 3;
 /** Of oneShot mode's writes, which are many, every fourth if there is no time for all. */
-const stepOf = (mode: Mode): number => (mode === "oneShot" && !isLong ? 4 : 1);
+const stepOf = (mode: Mode): number => (mode === "oneShot" && !IS_LONG ? 4 : 1);
 
 for (const mode of ["resident", "oneShot"] as const satisfies Mode[]) suite(mode);
 
@@ -152,7 +152,7 @@ function suite(mode: Mode): void {
     });
 
     it("ends the same if any read fails", async () => {
-      const last = Math.min(reference.reads, isLong ? 200 : 24);
+      const last = Math.min(reference.reads, IS_LONG ? 200 : 24);
       for (let k = 0; k < last; k += stepOf(mode)) {
         const cluster = newCluster();
         let number = 0;
