@@ -7,7 +7,7 @@ import { fromWire, ok } from "ovs-ofctl-wrapper";
 import type { Operation, Ovsdb, Result } from "ovs-ofctl-wrapper";
 import type { BridgeView, OvsView } from "../ovs";
 import type { BridgeInput } from "../pipeline";
-import { MOST_MIRRORS, isAsWanted, rowChanges, wantedRows } from "./rows";
+import { MOST_MIRRORS, copiesTheSame, rowChanges, wantedRows } from "./rows";
 import type { WantedRow } from "./rows";
 
 /** What a row has copied. */
@@ -66,7 +66,9 @@ export class Mirrors {
     // What a former programmer's rows have counted is no news.
     if (!this.counted.has(bridge.name)) await this.count([bridge]);
     const before = this.left.get(bridge.name) ?? [];
-    const repaired = wanted.some((row) => changed.includes(row.name) && before.some((left) => isSame(left, row)));
+    const isUnchanged = (row: WantedRow): boolean =>
+      before.some((left) => left.name === row.name && copiesTheSame(left, row));
+    const repaired = wanted.some((row) => changed.includes(row.name) && isUnchanged(row));
     if (wanted.length > 0) this.left.set(bridge.name, wanted);
     else this.left.delete(bridge.name);
     if (operations.length === 0) return ok({ changes: 0, repaired: false });
@@ -119,10 +121,4 @@ export class Mirrors {
     );
     return new Set(silent.map(({ name }) => name));
   }
-}
-
-function isSame(a: WantedRow, { name, output, sources, destinations }: WantedRow): boolean {
-  return (
-    isAsWanted({ uuid: "", name, output, sources, destinations, isSpecial: false, ours: true }, a) && a.name === name
-  );
 }

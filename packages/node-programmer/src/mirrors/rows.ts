@@ -67,18 +67,10 @@ export function rowChanges(
     else surplus.push(row);
   const different = wanted.filter((row) => !isAsWanted(own.get(row.name), row));
   // No row of a bridge: the database itself takes it away.
-  const gone =
-    surplus.length > 0
-      ? [
-          detach(
-            bridge,
-            surplus.map((row) => row.uuid),
-          ),
-        ]
-      : [];
+  const gone = set(surplus.map((row) => uuid(row.uuid)));
   return {
     operations: [
-      ...gone,
+      ...(surplus.length > 0 ? [mutateMirrors(bridge, "delete", gone)] : []),
       ...different.flatMap((row, index) => {
         const present = own.get(row.name);
         return present ? [update(present.uuid, row)] : insert(bridge, row, `mirror${index}`);
@@ -89,9 +81,17 @@ export function rowChanges(
 }
 
 /** Whether the row is there as it should be; `undefined`: it is not there at all. */
-export function isAsWanted(row: MirrorView | undefined, wanted: WantedRow): boolean {
-  if (row === undefined || row.isSpecial || row.output !== wanted.output) return false;
-  return row.sources.join() === wanted.sources.join() && row.destinations.join() === wanted.destinations.join();
+function isAsWanted(row: MirrorView | undefined, wanted: WantedRow): boolean {
+  return row !== undefined && !row.isSpecial && copiesTheSame(row, wanted);
+}
+
+type Copies = Pick<MirrorView, "output" | "sources" | "destinations">;
+
+/** Whether the two rows copy the same packets to the same port. */
+export function copiesTheSame(a: Copies, b: Copies): boolean {
+  return (
+    a.output === b.output && a.sources.join() === b.sources.join() && a.destinations.join() === b.destinations.join()
+  );
 }
 
 function columns({ name, output, sources, destinations }: WantedRow): Readonly<Record<string, Wire>> {
@@ -119,10 +119,6 @@ function insert(bridge: BridgeView, wanted: WantedRow, as: string): Operation[] 
     },
     mutateMirrors(bridge, "insert", set([namedUuid(as)])),
   ];
-}
-
-function detach(bridge: BridgeView, rows: readonly string[]): Operation {
-  return mutateMirrors(bridge, "delete", set(rows.map(uuid)));
 }
 
 function mutateMirrors({ name }: BridgeView, mutator: "insert" | "delete", rows: Wire): Operation {
